@@ -1,0 +1,218 @@
+"""Demonstrations as training windows: Minari data sets, D4RL HDF5 files, or own arrays.
+
+A window is any part of a trip, resampled to H waypoints equally spaced in time; its time step is
+a channel. Short and long ways so share one horizon, and the model learns how long a way takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import minari
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glass_plan.errors import DataError
+from glass_plan.layout import POINT_MASS, Layout
+
+Array = NDArray[np.float64]
+
+SIM_DT = 0.01
+"""Time between two recorded states [s]: PointMaze's and D4RL Maze2D's physics step."""
+MIN_WINDOW = 8
+"""Shortest window [recorded steps]."""
+WHOLE_START_SHARE = 0.5
+WHOLE_END_SHARE = 0.5
+"""Share of windows that keep a trip's own start (mostly at rest) and its own end."""
+
+
+@dataclass(frozen=True)
+class Trip:
+    """One way from somewhere to a goal.
+
+    Args:
+        states: (T + 1, 4) position [m] and velocity [m/s].
+        actions: (T, 2) motor commands.
+        goal: (2,) place that the trip was sent to [m].
+    """
+
+    states: Array
+    actions: Array
+    goal: Array
+
+
+class Windows:
+    """Random windows of a set of trips as trajectories in world units.
+
+    Args:
+        trips: each at least ``MIN_WINDOW`` steps long (shorter ones are left out).
+        horizon: H waypoints per window.
+    """
+
+    layout: Layout = POINT_MASS
+
+    def __init__(self, trips: Iterable[Trip], horizon: int) -> None:
+        kept = [trip for trip in trips if len(trip.actions) >= MIN_WINDOW]
+        if not kept:
+            raise DataError(f"data: no trip of at least {MIN_WINDOW} steps; collect more steps")
+        self.horizon = horizon
+        self.lengths = torch.tensor([len(trip.actions) for trip in kept])
+        self.states = torch.from_numpy(np.concatenate([trip.states for trip in kept])).float()
+        self.first = torch.cumsum(self.lengths + 1, 0) - (self.lengths + 1)
+        sums = [np.concatenate([np.zeros((1, 2)), np.cumsum(t.actions, 0)]) for t in kept]
+        self.action_sums = torch.from_numpy(np.concatenate(sums)).float()
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def sample(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B H D"]:
+        """Draw windows, trips in proportion to their length."""
+        trip = torch.multinomial(self.lengths.float(), batch, True, generator=generator)
+        u = torch.rand(4, batch, generator=generator)
+        length = self.lengths[trip].float()
+        slack = length - MIN_WINDOW
+        begin = torch.where(u[0] < WHOLE_START_SHARE, 0.0, (u[1] * slack).floor())
+        shortest = begin + MIN_WINDOW
+        end = torch.where(u[2] < WHOLE_END_SHARE, length, shortest + u[3] * (length - shortest))
+        return self.windows(trip, begin, end.floor())
+
+    def windows(
+        self, trip: Tensor, begin: Float[Tensor, "B"], end: Float[Tensor, "B"]
+    ) -> Float[Tensor, "B H D"]:
+        """Parts [begin, end] (recorded steps) of trips, resampled to the horizon."""
+        grid = torch.linspace(0, 1, self.horizon)
+        at = begin[:, None] + (end - begin)[:, None] * grid  # (B, H)
+        state = _interpolate(self.states, self.first[trip], at)
+        total = _interpolate(self.action_sums, self.first[trip], at)
+        step = (end - begin)[:, None, None] / (self.horizon - 1)
+        action = (total[:, 1:] - total[:, :-1]) / step  # mean over each interval
+        action = torch.cat([action, action[:, -1:]], dim=1)
+        return torch.cat([state, action, (SIM_DT * step).expand(-1, self.horizon, 1)], dim=-1)
+
+
+def _interpolate(rows: Tensor, first: Tensor, at: Float[Tensor, "B H"]) -> Float[Tensor, "B H C"]:
+    below = at.floor()
+    weight = (at - below)[..., None]
+    index = first[:, None] + below.long()
+    above = torch.where(weight[..., 0] > 0, index + 1, index)
+    return torch.lerp(rows[index], rows[above], weight)
+
+
+def write_minari(
+    dataset_id: str, trips: Sequence[Trip], *, description: str
+) -> None:
+    """Save trips as a Minari data set with PointMaze's dictionary observations; replaces an old one.
+
+    Args:
+        dataset_id: ``namespace/name-vN``.
+        trips: one episode each.
+        description: how the data were made.
+    """
+    from gymnasium import spaces
+    from minari.data_collector import EpisodeBuffer
+
+    def box(size: int) -> spaces.Box:
+        return spaces.Box(-np.inf, np.inf, (size,), np.float64)
+
+    buffers = []
+    for trip in trips:
+        steps = len(trip.actions)
+        ends = np.zeros(steps, dtype=bool)
+        ends[-1] = True
+        observations = {
+            "observation": trip.states,
+            "achieved_goal": trip.states[:, :2],
+            "desired_goal": np.tile(trip.goal, (steps + 1, 1)),
+        }
+        buffers.append(
+            EpisodeBuffer(
+                observations=observations,
+                actions=trip.actions,
+                rewards=ends.astype(np.float64),
+                terminations=ends,
+                truncations=np.zeros(steps, dtype=bool),
+            )
+        )
+    if dataset_id in minari.list_local_datasets():
+        minari.delete_dataset(dataset_id)
+    minari.create_dataset_from_buffers(
+        dataset_id,
+        buffers,
+        observation_space=spaces.Dict(
+            observation=box(4), achieved_goal=box(2), desired_goal=box(2)
+        ),
+        action_space=spaces.Box(-1, 1, (2,), np.float64),
+        description=description,
+    )
+
+
+def read_trips(source: str) -> list[Trip]:
+    """Trips from a Minari data set id or a D4RL HDF5 file.
+
+    Args:
+        source: ``namespace/name-vN`` of a local Minari data set, or a path that ends in ``.hdf5``.
+
+    Raises:
+        DataError: no such data set, or not of PointMaze's kind.
+    """
+    if source.endswith((".hdf5", ".h5")):
+        return _read_d4rl(Path(source))
+    known = minari.list_local_datasets()
+    if source not in known:
+        raise DataError(
+            f"data: no local Minari data set {source!r}; have {sorted(known)}; "
+            "make one with `glass-plan collect`"
+        )
+    return _read_minari(source)
+
+
+def _read_minari(dataset_id: str) -> list[Trip]:
+    trips: list[Trip] = []
+    for episode in minari.load_dataset(dataset_id).iterate_episodes():
+        observations = episode.observations
+        if not isinstance(observations, dict) or "observation" not in observations:
+            raise DataError(f"data: {dataset_id!r} lacks the key 'observation'; want PointMaze's")
+        trips += _split(
+            observations["observation"], episode.actions, observations["desired_goal"]
+        )
+    return trips
+
+
+def _read_d4rl(path: Path) -> list[Trip]:
+    if not path.is_file():
+        raise DataError(f"data: no file {path}")
+    with h5py.File(path) as file:
+        missing = {"observations", "actions", "infos/goal", "timeouts"} - set(_keys(file))
+        if missing:
+            raise DataError(f"data: {path} lacks {sorted(missing)}; want a D4RL Maze2D file")
+        observations, actions = file["observations"][:], file["actions"][:]
+        goals, cuts = file["infos/goal"][:], np.flatnonzero(file["timeouts"][:])
+    trips: list[Trip] = []
+    for begin, end in zip([0, *(cuts + 1)], [*(cuts + 1), len(actions)], strict=True):
+        if end - begin > 1:
+            part = slice(begin, end)
+            trips += _split(observations[part], actions[begin : end - 1], goals[part])
+    return trips
+
+
+def _keys(file: h5py.File) -> list[str]:
+    keys: list[str] = []
+    file.visit(keys.append)
+    return keys
+
+
+def _split(states: Array, actions: Array, goals: Array) -> list[Trip]:
+    """Cut an episode where its goal changes: a trip leads to one goal."""
+    changed = np.flatnonzero((np.diff(goals, axis=0) != 0).any(1)) + 1
+    cuts = [0, *changed.tolist(), len(actions)]
+    return [
+        Trip(*(np.asarray(part, np.float64) for part in (states[a : b + 1], actions[a:b], goals[a])))
+        for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+        if b > a
+    ]

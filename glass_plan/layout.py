@@ -1,0 +1,120 @@
+"""What the numbers of a trajectory mean: channels with units, waypoints in time.
+
+A trajectory is a tensor ``(..., H, D)`` in world units. Its time step is one of its channels,
+``dt`` [s], equal at all waypoints of a trajectory: a plan of H waypoints spans two cells or the
+whole maze, and steering may slow it down. Knows nothing of models, constraints or robots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glass_plan.errors import LayoutError, did_you_mean
+
+MIN_DT = 1e-4
+"""Shortest time between two waypoints [s] that a generated trajectory may claim."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A named slice of the transition vector.
+
+    Args:
+        name: e.g. ``"position"``.
+        size: number of components.
+        unit: of every component, e.g. ``"m"``.
+    """
+
+    name: str
+    size: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The channels of a transition in order, and which of them a request pins.
+
+    Args:
+        channels: in the order of the last tensor axis.
+        start: channels held at the first waypoint (the present).
+        goal: channels held at the last waypoint; the others are left free.
+        radius: of the body around the channel ``position`` [m].
+    """
+
+    channels: tuple[Channel, ...]
+    start: tuple[str, ...] = ("position", "velocity")
+    goal: tuple[str, ...] = ("position",)
+    radius: float = 0.0
+
+    @property
+    def dim(self) -> int:
+        """Size D of a transition."""
+        return sum(channel.size for channel in self.channels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Channel names in order."""
+        return tuple(channel.name for channel in self.channels)
+
+    def slice(self, name: str) -> slice:
+        """Where channel ``name`` sits on the last axis.
+
+        Raises:
+            LayoutError: no such channel.
+        """
+        first = 0
+        for channel in self.channels:
+            if channel.name == name:
+                return slice(first, first + channel.size)
+            first += channel.size
+        raise LayoutError(f"layout: unknown channel {name!r}{did_you_mean(name, self.names)}")
+
+    def columns(self, names: tuple[str, ...]) -> list[int]:
+        """Indices on the last axis of several channels, in the order given."""
+        return [k for name in names for k in range(self.dim)[self.slice(name)]]
+
+
+POINT_MASS = Layout(
+    (
+        Channel("position", 2, "m"),
+        Channel("velocity", 2, "m/s"),
+        Channel("action", 2, "1"),
+        Channel("dt", 1, "s"),
+    ),
+    radius=0.1,
+)
+"""PointMaze's force-driven ball in the plane: what the Maze2D priors generate."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A batch of trajectories in world units.
+
+    Args:
+        x: (..., H, D).
+        layout: meaning of the last axis.
+        t_start: plan time of the first waypoint [s]; moving obstacles are read at ``times``.
+    """
+
+    x: Float[Tensor, "... H D"]
+    layout: Layout
+    t_start: float = 0.0
+
+    def channel(self, name: str) -> Float[Tensor, "... H C"]:
+        """One channel, shape (..., H, size)."""
+        return self.x[..., self.layout.slice(name)]
+
+    @property
+    def dt(self) -> Float[Tensor, "..."]:
+        """Time between waypoints [s], shape (...)."""
+        return self.channel("dt").squeeze(-1).mean(-1).clamp_min(MIN_DT)
+
+    @property
+    def times(self) -> Float[Tensor, "... H"]:
+        """Plan time of every waypoint [s], shape (..., H)."""
+        count = torch.arange(self.x.shape[-2], dtype=self.x.dtype, device=self.x.device)
+        return self.t_start + self.dt[..., None] * count

@@ -1,0 +1,99 @@
+"""Gaussian probability paths x_t = alpha_t x_1 + sigma_t x_0, with t = 0 noise and t = 1 data.
+
+Gives alpha, sigma, their derivatives, g(t) = sigma_t^2 / alpha_t^2 and its inverse, and converts
+between velocity, denoiser and score. Scalars are float64: schedule algebra is done once per grid.
+Knows nothing of networks or kernels.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Schedule(ABC):
+    """A Gaussian path with alpha_0 = 0, alpha_1 = 1, sigma_0 = 1, sigma_1 = 0."""
+
+    @abstractmethod
+    def alpha(self, t: float) -> float:
+        """Signal scale alpha_t."""
+
+    @abstractmethod
+    def sigma(self, t: float) -> float:
+        """Noise scale sigma_t."""
+
+    @abstractmethod
+    def d_alpha(self, t: float) -> float:
+        """Time derivative of alpha."""
+
+    @abstractmethod
+    def d_sigma(self, t: float) -> float:
+        """Time derivative of sigma."""
+
+    @abstractmethod
+    def t_of_snr(self, snr: float) -> float:
+        """Time t at which alpha_t / sigma_t = snr; g^-1(y) = t_of_snr(y ** -0.5)."""
+
+    def denoiser(
+        self, velocity: Float[Tensor, "..."], x_t: Float[Tensor, "..."], t: float
+    ) -> Float[Tensor, "..."]:
+        """D_t(x) = E[x_1 | x_t = x] from the marginal velocity (Lipman et al. 2023)."""
+        a, s, da, ds = self.alpha(t), self.sigma(t), self.d_alpha(t), self.d_sigma(t)
+        return (s * velocity - ds * x_t) / (da * s - a * ds)
+
+    def velocity(
+        self, x_1_hat: Float[Tensor, "..."], x_t: Float[Tensor, "..."], t: float
+    ) -> Float[Tensor, "..."]:
+        """Marginal velocity from the denoiser; t < 1."""
+        a, s, da, ds = self.alpha(t), self.sigma(t), self.d_alpha(t), self.d_sigma(t)
+        return ((da * s - a * ds) * x_1_hat + ds * x_t) / s
+
+    def score(
+        self, x_1_hat: Float[Tensor, "..."], x_t: Float[Tensor, "..."], t: float
+    ) -> Float[Tensor, "..."]:
+        """Gradient of log p_t from the denoiser (Tweedie); t < 1."""
+        return (self.alpha(t) * x_1_hat - x_t) / self.sigma(t) ** 2
+
+
+class Linear(Schedule):
+    """alpha_t = t, sigma_t = 1 - t (conditional optimal transport, Lipman et al. 2023)."""
+
+    def alpha(self, t: float) -> float:
+        return t
+
+    def sigma(self, t: float) -> float:
+        return 1.0 - t
+
+    def d_alpha(self, t: float) -> float:
+        return 1.0
+
+    def d_sigma(self, t: float) -> float:
+        return -1.0
+
+    def t_of_snr(self, snr: float) -> float:
+        return 1.0 if math.isinf(snr) else snr / (1.0 + snr)
+
+
+class Cosine(Schedule):
+    """alpha_t = sin(pi t / 2), sigma_t = cos(pi t / 2) (variance preserving, Nichol & Dhariwal 2021)."""
+
+    def alpha(self, t: float) -> float:
+        return math.sin(math.pi * t / 2)
+
+    def sigma(self, t: float) -> float:
+        return 0.0 if t >= 1.0 else math.cos(math.pi * t / 2)
+
+    def d_alpha(self, t: float) -> float:
+        return math.pi / 2 * math.cos(math.pi * t / 2)
+
+    def d_sigma(self, t: float) -> float:
+        return -math.pi / 2 * math.sin(math.pi * t / 2)
+
+    def t_of_snr(self, snr: float) -> float:
+        return 2 / math.pi * math.atan(snr)
+
+
+SCHEDULES: dict[str, Schedule] = {"linear": Linear(), "cosine": Cosine()}
