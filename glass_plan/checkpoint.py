@@ -65,6 +65,7 @@ class PriorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         width: of the network.
         depth: of the network.
         horizon: waypoints of a plan.
+        spacing: way between the waypoints of a demonstration [m]; the goal is held at the end.
         layout: channels of a waypoint.
         schedule: a key of ``glass_plan.schedules.SCHEDULES``.
         world: where the data came from.
@@ -75,6 +76,7 @@ class PriorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     width: int
     depth: int
     horizon: int
+    spacing: float
     layout: Layout
     schedule: str
     world: World

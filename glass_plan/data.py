@@ -1,7 +1,8 @@
 """Demonstrations as training windows: Minari data sets, D4RL HDF5 files, or own arrays.
 
-A window is any part of a trip, resampled to H waypoints equally spaced in time; its time step is
-a channel. Short and long ways so share one horizon, and the model learns how long a way takes.
+A window is any part of a trip, resampled to H waypoints equally spaced along the way; the time to
+the next waypoint is a channel. Short and long ways so share one horizon, slow and fast drives share
+one geometry, and the model learns how long a way takes.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from glass_plan.layout import POINT_MASS, Layout
 
 Array = NDArray[np.float64]
 
+MIN_STEPS = 1e-3
+"""Interval [recorded steps] below which the robot counts as holding the goal."""
+HOLD_DT = 0.05
+"""Time step [s] of waypoints that hold the goal."""
 SIM_DT = 0.01
 """Time between two recorded states [s]: PointMaze's and D4RL Maze2D's physics step."""
-MIN_WINDOW = 8
+MIN_WINDOW = 16
 """Shortest window [recorded steps]."""
 WHOLE_START_SHARE = 0.5
 WHOLE_END_SHARE = 0.5
 """Share of windows that keep a trip's own start (mostly at rest) and its own end."""
+STANDSTILL = 1e-5
+"""Way added per recorded step [m], so that the way grows even where the robot stands."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,18 @@ class Windows:
 
     layout: Layout = POINT_MASS
 
-    def __init__(self, trips: Iterable[Trip], horizon: int) -> None:
+    def __init__(self, trips: Iterable[Trip], *, horizon: int, spacing: float) -> None:
         kept = [trip for trip in trips if len(trip.actions) >= MIN_WINDOW]
         if not kept:
             raise DataError(f"data: no trip of at least {MIN_WINDOW} steps; collect more steps")
-        self.horizon = horizon
+        self.horizon, self.spacing = horizon, spacing
         self.lengths = torch.tensor([len(trip.actions) for trip in kept])
         self.states = torch.from_numpy(np.concatenate([trip.states for trip in kept])).float()
         self.first = torch.cumsum(self.lengths + 1, 0) - (self.lengths + 1)
         sums = [np.concatenate([np.zeros((1, 2)), np.cumsum(t.actions, 0)]) for t in kept]
         self.action_sums = torch.from_numpy(np.concatenate(sums)).float()
+        step = np.diff(self.states[:, :2].double().numpy(), axis=0, prepend=0)
+        self.way = torch.from_numpy(np.cumsum(np.linalg.norm(step, axis=1) + STANDSTILL))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -85,23 +94,23 @@ class Windows:
     def windows(
         self, trip: Tensor, begin: Float[Tensor, "B"], end: Float[Tensor, "B"]
     ) -> Float[Tensor, "B H D"]:
-        """Parts [begin, end] (recorded steps) of trips, resampled to the horizon."""
-        grid = torch.linspace(0, 1, self.horizon)
-        at = begin[:, None] + (end - begin)[:, None] * grid  # (B, H)
-        state = _interpolate(self.states, self.first[trip], at)
-        total = _interpolate(self.action_sums, self.first[trip], at)
-        step = (end - begin)[:, None, None] / (self.horizon - 1)
-        action = (total[:, 1:] - total[:, :-1]) / step  # mean over each interval
-        action = torch.cat([action, action[:, -1:]], dim=1)
-        return torch.cat([state, action, (SIM_DT * step).expand(-1, self.horizon, 1)], dim=-1)
-
-
-def _interpolate(rows: Tensor, first: Tensor, at: Float[Tensor, "B H"]) -> Float[Tensor, "B H C"]:
-    below = at.floor()
-    weight = (at - below)[..., None]
-    index = first[:, None] + below.long()
-    above = torch.where(weight[..., 0] > 0, index + 1, index)
-    return torch.lerp(rows[index], rows[above], weight)
+        """Parts [begin, end] (recorded steps) of trips as waypoints; the goal is held at the end."""
+        low, high = self.first[trip] + begin.long(), self.first[trip] + end.long()
+        passed = self.spacing * torch.arange(self.horizon, dtype=torch.float64)
+        way = torch.minimum(self.way[low][:, None] + passed, self.way[high][:, None])  # (B, H) [m]
+        above = torch.searchsorted(self.way, way).clamp(low[:, None] + 1, high[:, None])
+        part = (way - self.way[above - 1]) / (self.way[above] - self.way[above - 1])
+        part = part.clamp(0, 1).float()[..., None]
+        state = torch.lerp(self.states[above - 1], self.states[above], part)
+        total = torch.lerp(self.action_sums[above - 1], self.action_sums[above], part)
+        steps = torch.diff((above - 1)[..., None] + part, dim=1)
+        moving = (steps > MIN_STEPS).float()
+        action = moving * torch.diff(total, dim=1) / steps.clamp_min(MIN_STEPS)
+        dt = torch.lerp(torch.tensor(HOLD_DT), SIM_DT * steps, moving)
+        held = torch.nn.functional.pad(torch.cat([action, dt], -1), (0, 0, 0, 1))
+        held[:, -1] = torch.tensor([0.0, 0.0, HOLD_DT])
+        state[:, :, 2:] *= (way < self.way[high][:, None])[..., None]
+        return torch.cat([state, held], dim=-1)
 
 
 def write_minari(

@@ -1,8 +1,8 @@
 """What the numbers of a trajectory mean: channels with units, waypoints in time.
 
-A trajectory is a tensor ``(..., H, D)`` in world units. Its time step is one of its channels,
-``dt`` [s], equal at all waypoints of a trajectory: a plan of H waypoints spans two cells or the
-whole maze, and steering may slow it down. Knows nothing of models, constraints or robots.
+A trajectory is a tensor ``(..., H, D)`` in world units. The time from each waypoint to the next is
+one of its channels, ``dt`` [s]: a plan of H waypoints spans two cells or the whole maze, and steering
+may slow it down anywhere. Knows nothing of models, constraints or robots.
 """
 
 from __future__ import annotations
@@ -109,12 +109,12 @@ class Trajectory:
         return self.x[..., self.layout.slice(name)]
 
     @property
-    def dt(self) -> Float[Tensor, "..."]:
-        """Time between waypoints [s], shape (...)."""
-        return self.channel("dt").squeeze(-1).mean(-1).clamp_min(MIN_DT)
+    def dt(self) -> Float[Tensor, "... H"]:
+        """Time from each waypoint to the next [s]; the last value has no meaning."""
+        return self.channel("dt").squeeze(-1).clamp_min(MIN_DT)
 
     @property
     def times(self) -> Float[Tensor, "... H"]:
-        """Plan time of every waypoint [s], shape (..., H)."""
-        count = torch.arange(self.x.shape[-2], dtype=self.x.dtype, device=self.x.device)
-        return self.t_start + self.dt[..., None] * count
+        """Plan time of every waypoint [s]."""
+        passed = self.dt[..., :-1].cumsum(-1)
+        return self.t_start + torch.nn.functional.pad(passed, (1, 0))

@@ -26,10 +26,10 @@ from glass_plan.errors import CheckpointError
 from glass_plan.normalizers import Normalizer
 from glass_plan.prior import FlowPrior
 
-VELOCITY_FLOOR = 0.1
+VELOCITY_FLOOR = 0.2
 """Smallest 1 - t in the loss weight."""
-CHANNEL_WEIGHT = {"position": 1.0, "velocity": 0.5, "action": 0.1, "dt": 0.5}
-"""Actions are mostly the demonstrator's noise, which no model can predict."""
+CHANNEL_WEIGHT = {"position": 1.0, "velocity": 0.1, "action": 0.02, "dt": 0.1}
+"""The way matters most: speeds and actions are made consistent with it after sampling."""
 FIT_WINDOWS = 20_000
 
 
@@ -50,10 +50,10 @@ class TrainConfig:
         log_every: steps between scalars.
     """
 
-    steps: int = 40_000
+    steps: int = 20_000
     batch: int = 256
-    learning_rate: float = 1e-3
-    warmup: int = 500
+    learning_rate: float = 1.5e-3
+    warmup: int = 300
     weight_decay: float = 1e-4
     ema: float = 0.999
     clip: float = 1.0

@@ -1,0 +1,76 @@
+"""What the shipped priors are made with: data, network and training of each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
+
+from glass_envs.collect import MAX_SPEED
+from glass_envs.mazes import CELL, MAZES, Maze
+from glass_plan.checkpoint import Dynamics, PriorConfig, World
+from glass_plan.layout import POINT_MASS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one prior is made.
+
+    Args:
+        horizon: waypoints; horizon times spacing is the longest way it can plan.
+        spacing: between waypoints [m].
+        data_steps: transitions to collect.
+        train_steps: optimiser steps.
+    """
+
+    horizon: int
+    spacing: float
+    data_steps: int
+    train_steps: int
+
+
+RECIPES = {
+    "maze2d-umaze": Recipe(24, 0.4, 3_000_000, 8_000),
+    "maze2d-medium": Recipe(48, 0.4, 3_000_000, 20_000),
+    "maze2d-large": Recipe(64, 0.4, 3_000_000, 32_000),
+}
+"""By task name."""
+
+NET, WIDTH, DEPTH = "mlp", 384, 4
+
+
+def dataset_id(task: str) -> str:
+    """Minari id of a task's demonstrations."""
+    return f"glass_plan/{task}-v0"
+
+
+def prior_config(task: str) -> PriorConfig:
+    """Network, layout and world of a task's prior."""
+    maze, recipe = MAZES[task], RECIPES[task]
+    return PriorConfig(
+        net=NET,
+        width=WIDTH,
+        depth=DEPTH,
+        horizon=recipe.horizon,
+        spacing=recipe.spacing,
+        layout=POINT_MASS,
+        schedule="linear",
+        world=World(walls=maze.rows, cell=CELL, dynamics=dynamics(maze)),
+    )
+
+
+def dynamics(maze: Maze) -> Dynamics:
+    """The ball's dynamics, read from the simulator's model."""
+    env = PointMazeEnv(maze_map=[list(row) for row in maze.rows], continuing_task=False)
+    model = env.model
+    mass = float(model.body("particle").mass[0])
+    values = Dynamics(
+        mass=mass,
+        damping=float(np.ravel(model.dof_damping)[0]),
+        gear=float(model.actuator_gear[0, 0]),
+        max_speed=MAX_SPEED,
+        dt=float(model.opt.timestep),
+    )
+    env.close()
+    return values

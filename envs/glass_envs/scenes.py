@@ -1,0 +1,134 @@
+"""Maze scenes with ghost discs on the routes that a model likes, each proven solvable.
+
+A scene is drawn by its seed from start, goal and the unguided routes between them. An independent
+check (Dijkstra on a fine grid of free space) keeps only scenes with a way of enough clearance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from glass_envs.collect import clearance
+from glass_envs.mazes import ROBOT_RADIUS, Array, Maze
+from glass_plan.constraints import Avoid, Ball, Constraint
+
+SPACING = 0.05
+"""Of the grid on which solvability is checked [m]."""
+SOLVABLE_CLEARANCE = 0.07
+"""Between the robot's surface and everything, along the way that must exist [m]."""
+END_CLEARANCE = 0.35
+"""Between the robot's surface at start and goal and a disc [m]."""
+RADIUS_RANGE = (0.15, 0.3)
+"""Of the discs [m]."""
+OFFSET = 0.12
+"""Standard deviation of a disc's centre around the route [m]."""
+SHORTEST_ROUTE = 4.0
+"""Way from start to goal [m] below which a scene is not drawn."""
+ATTEMPTS = 200
+
+Routes = Callable[[Array, Array, int], Array]
+"""Unguided routes (N, H, 2) from a start (2,) to a goal (2,), by seed."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One task in a maze.
+
+    Args:
+        seed: it was drawn by.
+        start: (x, y) [m], at rest.
+        goal: (x, y) [m].
+        discs: (x, y, radius) [m].
+    """
+
+    seed: int
+    start: tuple[float, float]
+    goal: tuple[float, float]
+    discs: tuple[tuple[float, float, float], ...]
+
+    @property
+    def constraints(self) -> Constraint:
+        """Avoid every disc."""
+        parts = [
+            Avoid(Ball((x, y), radius)).named(f"disc_{k + 1}")
+            for k, (x, y, radius) in enumerate(self.discs)
+        ]
+        together: Constraint = parts[0]
+        for part in parts[1:]:
+            together = together & part
+        return together
+
+
+def draw_scene(maze: Maze, routes: Routes, seed: int, discs: int = 2) -> Scene:
+    """A solvable scene with discs on unguided routes.
+
+    Args:
+        maze: the map.
+        routes: of the unguided model.
+        seed: of the scene.
+        discs: how many.
+
+    Raises:
+        RuntimeError: no solvable scene was found in ``ATTEMPTS`` draws.
+    """
+    rng = np.random.default_rng(seed)
+    for attempt in range(ATTEMPTS):
+        cells = maze.free_cells[rng.choice(len(maze.free_cells), 2, replace=False)]
+        start, goal = maze.cell_centre(cells) + rng.uniform(-0.25, 0.25, (2, 2))
+        ways = routes(start, goal, seed * ATTEMPTS + attempt)
+        if np.linalg.norm(np.diff(ways[0], axis=0), axis=1).sum() < SHORTEST_ROUTE:
+            continue
+        placed = _place(rng, ways, start, goal, discs)
+        if placed is not None and solvable(maze, start, goal, placed):
+            rows = tuple((float(x), float(y), float(r)) for x, y, r in placed)
+            ends = [(float(p[0]), float(p[1])) for p in (start, goal)]
+            return Scene(seed, ends[0], ends[1], rows)
+    raise RuntimeError(f"scenes: no solvable scene in {ATTEMPTS} draws (seed {seed})")
+
+
+def _place(
+    rng: np.random.Generator, ways: Array, start: Array, goal: Array, count: int
+) -> Array | None:
+    """Discs (count, 3) on random routes, clear of both ends and of each other."""
+    placed: list[Array] = []
+    for _ in range(20 * count):
+        way = ways[rng.integers(len(ways))]
+        centre = way[rng.integers(len(way))] + rng.normal(0, OFFSET, 2)
+        radius = rng.uniform(*RADIUS_RANGE)
+        to_ends = min(np.linalg.norm(centre - start), np.linalg.norm(centre - goal))
+        apart = all(np.linalg.norm(centre - other[:2]) > 1.0 for other in placed)
+        if to_ends - radius - ROBOT_RADIUS > END_CLEARANCE and apart:
+            placed.append(np.array([*centre, radius]))
+        if len(placed) == count:
+            return np.stack(placed)
+    return None
+
+
+def solvable(maze: Maze, start: Array, goal: Array, discs: Array) -> bool:
+    """Whether a way exists whose clearance is at least ``SOLVABLE_CLEARANCE`` everywhere."""
+    x_low, x_high, y_low, y_high = maze.extent
+    xs, ys = np.arange(x_low, x_high, SPACING), np.arange(y_low, y_high, SPACING)
+    points = np.stack(np.meshgrid(xs, ys, indexing="ij"), -1)  # (X, Y, 2)
+    free = clearance(maze, points.reshape(-1, 2)).reshape(points.shape[:2])
+    for x, y, radius in discs:
+        away = np.hypot(points[..., 0] - x, points[..., 1] - y) - radius - ROBOT_RADIUS
+        free = np.minimum(free, away)
+    open_ = free >= SOLVABLE_CLEARANCE
+    number = np.arange(open_.size).reshape(open_.shape)
+    links = [
+        (number[:-1][both], number[1:][both]) for both in (open_[:-1] & open_[1:],)
+    ] + [(number[:, :-1][both], number[:, 1:][both]) for both in (open_[:, :-1] & open_[:, 1:],)]
+    rows, columns = (np.concatenate(part) for part in zip(*links, strict=True))
+    graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(open_.size,) * 2)
+    _, label = connected_components(graph, directed=False)
+
+    def nearest_open(place: Array) -> int:
+        distance = np.where(open_, np.linalg.norm(points - place, axis=-1), np.inf)
+        return int(distance.argmin())
+
+    return bool(label[nearest_open(start)] == label[nearest_open(goal)])

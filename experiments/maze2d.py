@@ -1,0 +1,155 @@
+"""Maze2D experiments: one protocol a run, results as JSON lines, tables made from them.
+
+python experiments/maze2d.py --protocol reach --model maze2d-large --episodes 100
+python experiments/maze2d.py --protocol plans --model maze2d-large --episodes 1000
+
+reach: the unguided planner drives the unmodified PointMaze_*-v3 from random starts to random goals;
+success within D4RL's step limit, and D4RL's score of the episode return (steps within 0.5 m of the
+goal, until the limit). plans: share of unguided single-sample plans that touch a wall (segments,
+robot radius), from random starts at rest to random goals.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import gymnasium_robotics  # noqa: F401  (registers PointMaze)
+import numpy as np
+import tyro
+from glass_envs.mazes import MAZES, Maze
+from rich.progress import track
+
+from glass_plan.d4rl_compat import normalized_score
+from glass_plan.executors import EpisodeTask, run_tasks
+from glass_plan.planner import Planner, Sampling
+from glass_plan.records import Episode
+from glass_plan.safety import Row, append_row, read_rows
+from glass_plan.statistics import wilson
+
+ENV_IDS = {
+    "maze2d-umaze": "gymnasium_robotics:PointMaze_UMaze-v3",
+    "maze2d-medium": "gymnasium_robotics:PointMaze_Medium-v3",
+    "maze2d-large": "gymnasium_robotics:PointMaze_Large-v3",
+}
+D4RL_RADIUS = 0.5
+"""Distance to the goal at which D4RL's Maze2D pays 1 per step [m]."""
+CONTROLLER = "RecedingHorizon: Hermite tracker with feedforward, PD 10 / 2"
+
+
+@dataclass
+class Args:
+    """What to run.
+
+    Args:
+        protocol: reach or plans.
+        model: checkpoint name or folder.
+        episodes: episodes (reach) or start-goal pairs (plans).
+        first_seed: of the environment; 1000 and above are reported seeds.
+        ode_steps: network rows of the single unguided sample.
+        workers: processes.
+        out: folder of the results.
+        smoke: a few seconds on the smallest maze, to see that it runs.
+    """
+
+    protocol: Literal["reach", "plans"] = "reach"
+    model: str = "maze2d-large"
+    episodes: int = 100
+    first_seed: int = 1000
+    ode_steps: int = 20
+    workers: int = 2
+    out: Path = Path("out/maze2d")
+    smoke: bool = False
+
+
+def main(args: Args) -> None:
+    """Run a protocol and print its table."""
+    if args.smoke:
+        args.model, args.episodes, args.out = "maze2d-umaze", 4, args.out / "smoke"
+    planner = Planner.from_pretrained(args.model)
+    task = next(name for name, maze in MAZES.items() if maze.rows == planner.config.world.walls)
+    if args.protocol == "plans" or args.smoke:
+        plans(args, planner, MAZES[task])
+    if args.protocol == "reach" or args.smoke:
+        reach(args, task)
+
+
+def reach(args: Args, task: str) -> None:
+    """Closed loop in the unmodified environment; interrupted runs resume."""
+    maze = MAZES[task]
+    path = args.out / f"reach-{task}-{args.ode_steps}.jsonl"
+    returns = path.with_suffix(".returns.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = {row.seed for row in read_rows(path)} if path.is_file() else set()
+    seeds = range(args.first_seed, args.first_seed + args.episodes)
+    tasks = [
+        EpisodeTask(
+            env_id=ENV_IDS[task],
+            model=args.model,
+            sampling=Sampling.unguided(args.ode_steps),
+            seed=seed,
+            sampler_seed=seed,
+            aware=False,
+            env_kwargs={
+                "continuing_task": True,  # D4RL counts steps at the goal until the limit
+                "reset_target": False,
+                "max_episode_steps": maze.max_episode_steps,
+            },
+            stop_on_success=False,
+        )
+        for seed in seeds
+        if seed not in done
+    ]
+    for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
+        append_row(path, Row.of(episode, episode.seed))
+        with returns.open("a") as file:
+            file.write(json.dumps({"seed": episode.seed, "return": d4rl_return(episode)}) + "\n")
+    rows = [row for row in read_rows(path) if row.seed in seeds]
+    paid = [json.loads(line) for line in returns.read_text().splitlines()]
+    raw = np.array([line["return"] for line in paid if line["seed"] in seeds])
+    wins = sum(row.success for row in rows)
+    low, high = wilson(wins, len(rows))
+    scores = np.array([normalized_score(task, value) for value in raw])
+    error = scores.std(ddof=1) / np.sqrt(len(scores))
+    print(f"{task}: unguided, {args.ode_steps} ODE steps, {CONTROLLER}")
+    print(f"  success {wins}/{len(rows)} [{low:.3f}, {high:.3f}] in {maze.max_episode_steps} steps")
+    print(f"  raw return {raw.mean():.1f}, D4RL score {scores.mean():.1f} +- {error:.1f} (s.e.)")
+
+
+def d4rl_return(episode: Episode) -> int:
+    """Steps within ``D4RL_RADIUS`` of the goal; 0 for an episode that raised."""
+    if episode.error is not None:
+        return 0
+    away = np.linalg.norm(episode.states[1:, :2] - episode.goal, axis=1)
+    return int((away <= D4RL_RADIUS).sum())
+
+
+def plans(args: Args, planner: Planner, maze: Maze) -> None:
+    """Share of unguided plans that touch a wall."""
+    single = planner.with_sampling(Sampling.unguided(args.ode_steps))
+    rng = np.random.default_rng(args.first_seed)
+    touches, milliseconds = 0, []
+    for k in track(range(args.episodes), f"plans {maze.name}"):
+        start, goal = random_pair(maze, rng)
+        plan = single.plan((*start, 0.0, 0.0), goal, seed=args.first_seed + k)
+        touches += plan.margins["walls"] <= 0
+        milliseconds.append(1e3 * plan.wall_time)
+    low, high = wilson(touches, args.episodes)
+    print(f"{maze.name}: unguided, 1 sample, {args.ode_steps} ODE steps")
+    print(f"  plans that touch a wall {touches}/{args.episodes} [{low:.3f}, {high:.3f}]")
+    print(f"  {np.median(milliseconds):.1f} ms a plan")
+
+
+def random_pair(maze: Maze, rng: np.random.Generator) -> np.ndarray:
+    """Start and goal as PointMaze draws them: in free cells, at least 0.5 m apart."""
+    while True:
+        cells = maze.free_cells[rng.integers(len(maze.free_cells), size=2)]
+        pair = maze.cell_centre(cells) + rng.uniform(-0.25, 0.25, (2, 2))
+        if np.linalg.norm(pair[0] - pair[1]) > 0.5:
+            return pair
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

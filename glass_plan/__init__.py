@@ -1,0 +1,83 @@
+"""glass_plan: trajectory flow models steered by constraints at inference time.
+
+>>> import glass_plan as gp
+>>> planner = gp.Planner.from_pretrained("maze2d-large")
+>>> plan = planner.plan(start=(-4.5, 3.5, 0, 0), goal=(4, 3), constraints=gp.SpeedLimit(4.0))
+"""
+
+from glass_plan.constraints import (
+    AccelLimit,
+    Avoid,
+    Ball,
+    Box,
+    Constraint,
+    Grid,
+    Moving,
+    Reach,
+    SpeedLimit,
+    StayIn,
+    Union,
+    dump_spec,
+    json_schema,
+    load_spec,
+    parse_spec,
+)
+from glass_plan.controller import RecedingHorizon
+from glass_plan.errors import (
+    CheckpointError,
+    DataError,
+    GlassPlanError,
+    KernelError,
+    LayoutError,
+    ProtocolError,
+    RequestError,
+    SpecError,
+)
+from glass_plan.layout import Channel, Layout, Trajectory
+from glass_plan.planner import Planner, Sampling
+from glass_plan.prior import FlowPrior
+from glass_plan.records import Decision, Episode, Outcome, Plan, Status
+from glass_plan.rewards import Reward
+from glass_plan.rollout import run_episode
+from glass_plan.safety import SafetyReport
+
+__all__ = [
+    "AccelLimit",
+    "Avoid",
+    "Ball",
+    "Box",
+    "Channel",
+    "CheckpointError",
+    "Constraint",
+    "DataError",
+    "Decision",
+    "Episode",
+    "FlowPrior",
+    "GlassPlanError",
+    "Grid",
+    "KernelError",
+    "Layout",
+    "LayoutError",
+    "Moving",
+    "Outcome",
+    "Plan",
+    "Planner",
+    "ProtocolError",
+    "Reach",
+    "RecedingHorizon",
+    "RequestError",
+    "Reward",
+    "SafetyReport",
+    "Sampling",
+    "SpecError",
+    "SpeedLimit",
+    "Status",
+    "StayIn",
+    "Trajectory",
+    "Union",
+    "dump_spec",
+    "json_schema",
+    "load_spec",
+    "parse_spec",
+    "run_episode",
+]

@@ -1,0 +1,257 @@
+"""Constraints as values: signed margins (> 0 is satisfied) joined by ``&``, ``|`` and ``~``.
+
+margin(a & b) = min, margin(a | b) = max, ~ swaps them and stops at the leaves (De Morgan): the
+robustness of signal temporal logic (Donze & Maler, 2010). Smooth margins (temperature > 0) never
+exceed exact ones. Knows no time axis (temporal.py), no geometry and no robot.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from copy import copy
+from dataclasses import MISSING, dataclass, field, fields
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glass_plan.constraints.checks import check_name, items, shown
+from glass_plan.errors import RequestError, SpecError
+from glass_plan.layout import Layout, Trajectory
+from glass_plan.rewards import Reward
+
+
+def soft_min(x: Float[Tensor, "... K"], temperature: float) -> Float[Tensor, "..."]:
+    """-T log sum exp(-x / T) <= min x over the last axis; the minimum itself at T = 0."""
+    if temperature == 0:
+        return x.amin(-1)
+    return -temperature * torch.logsumexp(-x / _positive(temperature), dim=-1)
+
+
+def soft_max(x: Float[Tensor, "... K"], temperature: float) -> Float[Tensor, "..."]:
+    """T log mean exp(x / T) <= max x over the last axis; the maximum itself at T = 0."""
+    if temperature == 0:
+        return x.amax(-1)
+    total = torch.logsumexp(x / _positive(temperature), dim=-1)
+    return temperature * (total - math.log(x.shape[-1]))
+
+
+def _positive(temperature: float) -> float:
+    if not 0 < temperature < math.inf:
+        raise RequestError(f"margin: temperature must be >= 0 and finite, got {temperature}")
+    return temperature
+
+
+def negated(name: str) -> str:
+    """Name of the negation: ``x`` to ``not_x`` and back."""
+    bare = name.removeprefix("not_")
+    return bare if bare and bare != name else f"not_{name}" if name else ""
+
+
+@dataclass(frozen=True, repr=False)
+class Constraint(ABC):
+    """A condition on a trajectory, with a signed margin; a frozen value.
+
+    Args:
+        name: for reports; empty means the default label.
+    """
+
+    name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name(type(self).__name__, self.name)
+
+    @abstractmethod
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Signed margin in the constraint's unit, (...) of (..., H, D); > 0 is satisfied.
+
+        Args:
+            trajectory: (..., H, D), world units; the segments between waypoints are checked.
+            temperature: 0 for the exact margin (never above the true one); > 0 for a smooth one,
+                never above the exact one.
+        """
+
+    @abstractmethod
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Penalty >= 0 that steering descends, (...); 0 iff the samples hold with ``buffer``.
+
+        Args:
+            trajectory: (..., H, D); sampled at waypoints and the middles of segments.
+            buffer: margin asked for, in each leaf's own unit.
+        """
+
+    @property
+    @abstractmethod
+    def is_safety(self) -> bool:
+        """Whether it must hold at every instant, rather than at some."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The name, or a default made from the kind of constraint."""
+
+    @abstractmethod
+    def check(self, layout: Layout) -> None:
+        """Raise LayoutError, naming the constraint, if the layout lacks what it reads."""
+
+    @abstractmethod
+    def __invert__(self) -> Constraint: ...
+
+    def __and__(self, other: Constraint) -> All:
+        return All((self, other))
+
+    def __or__(self, other: Constraint) -> AnyOf:
+        return AnyOf((self, other))
+
+    def named(self, name: str) -> Self:
+        """The same constraint under a name."""
+        renamed = copy(self)
+        object.__setattr__(renamed, "name", name)
+        renamed.__post_init__()
+        return renamed
+
+    def parts(self) -> dict[str, Constraint]:
+        """Top-level conjuncts under unique names."""
+        return {self.label: self}
+
+    def soft(self, weight: float = 1.0, buffer: float = 0.05) -> Reward:
+        """Log-potential -weight * violation.
+
+        Args:
+            weight: >= 0 [nat per squared unit].
+            buffer: margin asked for, in each leaf's own unit.
+        """
+        for what, value in (("weight", weight), ("buffer", buffer)):
+            if not 0 <= value < math.inf:
+                raise RequestError(f"{self.label}: {what} must be >= 0 and finite, got {value}")
+        return Reward(_Penalty(self, float(weight), float(buffer)), self.label)
+
+    def __repr__(self) -> str:
+        shown = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.default is MISSING:
+                shown.append(repr(value))
+            elif item.name != "name" and value != item.default:
+                shown.append(f"{item.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)}){self._suffix()}"
+
+    def _suffix(self) -> str:
+        return f".named({self.name!r})" if self.name else ""
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    """-weight * violation; a value, so that the reward pickles and compares."""
+
+    constraint: Constraint
+    weight: float
+    buffer: float
+
+    def __call__(self, trajectory: Trajectory) -> Float[Tensor, "..."]:
+        return -self.weight * self.constraint.violation(trajectory, buffer=self.buffer)
+
+
+@dataclass(frozen=True, repr=False)
+class _Joined(Constraint):
+    """Several constraints as one; an unnamed one of the same kind is dissolved into its terms."""
+
+    terms: tuple[Constraint, ...]
+
+    word: ClassVar[str]
+    symbol: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        flat: list[Constraint] = []
+        for term in items(f"{type(self).__name__}: terms", self.terms):
+            if not isinstance(term, Constraint):
+                got = shown(term)
+                raise SpecError(f"{type(self).__name__}: expected constraints, got {got}")
+            if isinstance(term, _Joined) and type(term) is type(self) and not term.name:
+                flat.extend(term.terms)
+            else:
+                flat.append(term)
+        object.__setattr__(self, "terms", tuple(flat))
+        super().__post_init__()
+
+    @property
+    def is_safety(self) -> bool:
+        """Whether every term is."""
+        return all(term.is_safety for term in self.terms)
+
+    @property
+    def label(self) -> str:
+        """The name, or ``all`` or ``any``."""
+        return self.name or self.word
+
+    def check(self, layout: Layout) -> None:
+        """Check every term."""
+        for term in self.terms:
+            term.check(layout)
+
+    def __repr__(self) -> str:
+        if len(self.terms) < 2:
+            return super().__repr__()
+        return f"({f' {self.symbol} '.join(map(repr, self.terms))}){self._suffix()}"
+
+
+@dataclass(frozen=True, repr=False)
+class All(_Joined):
+    """Conjunction: margin = min, violation = sum; ``All(())`` asks for nothing."""
+
+    word, symbol = "all", "&"
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Smallest of the terms' margins; see ``Constraint.margin``."""
+        if not self.terms:
+            return torch.full_like(trajectory.x[..., 0, 0], math.inf)
+        margins = [term.margin(trajectory, temperature=temperature) for term in self.terms]
+        return soft_min(torch.stack(margins, dim=-1), temperature)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Sum of the terms' violations; see ``Constraint.violation``."""
+        if not self.terms:
+            return 0.0 * trajectory.x[..., 0, 0]  # keeps a gradient, of zeros
+        first, *rest = (term.violation(trajectory, buffer=buffer) for term in self.terms)
+        return sum(rest, start=first)
+
+    def parts(self) -> dict[str, Constraint]:
+        """Terms under unique names: label, label_2, ..."""
+        parts: dict[str, Constraint] = {}
+        for term in self.terms:
+            names = (f"{term.label}_{k}" if k > 1 else term.label for k in itertools.count(1))
+            parts[next(name for name in names if name not in parts)] = term
+        return parts
+
+    def __invert__(self) -> Constraint:
+        return AnyOf(tuple(~term for term in self.terms), name=negated(self.name))
+
+
+@dataclass(frozen=True, repr=False)
+class AnyOf(_Joined):
+    """Disjunction: margin = max, violation = min; needs a term, since none can never hold."""
+
+    word, symbol = "any", "|"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.terms:
+            raise SpecError(
+                "AnyOf: needs at least one constraint, got none; for no demand use All(())"
+            )
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Largest of the terms' margins; see ``Constraint.margin``."""
+        margins = [term.margin(trajectory, temperature=temperature) for term in self.terms]
+        return soft_max(torch.stack(margins, dim=-1), temperature)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Smallest of the terms' violations; see ``Constraint.violation``."""
+        violations = [term.violation(trajectory, buffer=buffer) for term in self.terms]
+        return torch.stack(violations, dim=-1).amin(-1)
+
+    def __invert__(self) -> Constraint:
+        return All(tuple(~term for term in self.terms), name=negated(self.name))

@@ -1,0 +1,147 @@
+"""Leaves: a predicate that holds always, or at some time; negation ends here.
+
+always p: margin = min over time, violation = sum of relu(buffer - p)^2 over samples.
+eventually p: margin = max over time, violation = (soft least relu(buffer - p))^2.
+not always p = eventually not p. Knows nothing of what a predicate measures.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glass_plan.constraints.base import Constraint, negated, soft_max, soft_min
+from glass_plan.errors import LayoutError, SpecError
+from glass_plan.layout import Layout, Trajectory
+
+REACH_POWER = 8
+"""Exponent of ``soft_least``: a waypoint twice as far from the goal gets 1/2^9 of the gradient."""
+
+TINY = 1e-12
+"""Shortfalls below this count as this inside a logarithm."""
+
+
+def soft_least(shortfall: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
+    """(sum_k d_k^-p)^(-1/p) <= min d over the last axis, d >= 0; zero iff some d_k is zero.
+
+    Scale free: from afar many waypoints are pulled, close by only the nearest.
+    """
+    log_d = shortfall.clamp_min(TINY).log()
+    soft = torch.exp(torch.logsumexp(-REACH_POWER * log_d, dim=-1) / -REACH_POWER)
+    return torch.where(shortfall.amin(-1) == 0, 0.0, soft)
+
+
+class Predicate(ABC):
+    """A signed number at every instant of a trajectory, > 0 where the predicate holds."""
+
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """Channels of the trajectory it needs."""
+
+    @abstractmethod
+    def __invert__(self) -> Self:
+        """The predicate with the opposite sign."""
+
+    @abstractmethod
+    def values(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """Values at waypoints, and between them where that adds something; cheap."""
+
+    def lowest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """Per stretch of time, a number not above the smallest value; here, the value itself."""
+        return self.values(trajectory)
+
+    def highest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """Per stretch of time, a value that is attained, so not above the largest."""
+        return self.values(trajectory)
+
+    def check(self, layout: Layout) -> None:
+        """Raise LayoutError if a channel is missing."""
+        for name in self.reads:
+            layout.slice(name)
+
+
+@dataclass(frozen=True, repr=False)
+class Leaf(Constraint):
+    """A predicate that holds always (``is_safety``) or at some time."""
+
+    word: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def predicate(self) -> Predicate:
+        """What holds, always or at some time."""
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Smallest (always) or largest (eventually) value over time; see ``Constraint.margin``."""
+        if self.is_safety:
+            return soft_min(self.predicate.lowest(trajectory), temperature)
+        return soft_max(self.predicate.highest(trajectory), temperature)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Sum over samples of relu(buffer - value)^2 (always), or soft least (eventually)."""
+        shortfall = torch.relu(buffer - self.predicate.values(trajectory))  # (..., K)
+        if self.is_safety:
+            return (shortfall * shortfall).sum(-1)
+        return soft_least(shortfall).square()
+
+    def check(self, layout: Layout) -> None:
+        """Raise LayoutError, naming the constraint, if the layout lacks what it reads."""
+        try:
+            self.predicate.check(layout)
+        except LayoutError as error:
+            raise LayoutError(f"{self.label}: {error}") from error
+
+    def __invert__(self) -> Constraint:
+        return Not(self)
+
+
+def _check_bare(term: object) -> None:
+    if not isinstance(term, Leaf) or isinstance(term, Not):
+        raise SpecError(f"Not: wraps a leaf, got a {type(term).__name__}; write ~c instead")
+
+
+@dataclass(frozen=True, repr=False)
+class Not(Leaf):
+    """Negation of a leaf: always becomes eventually, and the value changes sign.
+
+    margin(~c) = -margin(c) up to the bound on segments: both are lower bounds, so their sum is
+    <= 0 and, for pieces within their cap, above -2 cm.
+
+    Args:
+        term: the leaf; write ``~c`` to negate anything else.
+    """
+
+    term: Leaf
+
+    def __post_init__(self) -> None:
+        _check_bare(self.term)
+        object.__setattr__(self, "name", self.name or negated(self.term.name))
+        object.__setattr__(self, "term", self.term.named(""))
+        super().__post_init__()
+
+    @property
+    def predicate(self) -> Predicate:
+        """The term's, with the opposite sign."""
+        return ~self.term.predicate
+
+    @property
+    def is_safety(self) -> bool:
+        """The opposite of the term's."""
+        return not self.term.is_safety
+
+    @property
+    def label(self) -> str:
+        """The name or ``not_`` and the term's label."""
+        return self.name or f"not_{self.term.label}"
+
+    def __invert__(self) -> Constraint:
+        return self.term.named(negated(self.name))
+
+    def __repr__(self) -> str:
+        return f"(~{self.term!r}){self._suffix()}" if self.name else f"~{self.term!r}"

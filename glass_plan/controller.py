@@ -1,0 +1,227 @@
+"""Receding-horizon control: plan, follow, check what is left, plan again; never silent.
+
+At every check the rest of the plan in hand is judged by exact margins from the present state. It is
+followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
+as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
+fallback acts (FALLBACK) and the next check tries again. Every decision has its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from glass_plan.constraints import Constraint
+from glass_plan.errors import RequestError
+from glass_plan.layout import Trajectory
+from glass_plan.planner import Planner
+from glass_plan.records import Decision, Outcome, Plan, Status
+from glass_plan.tracking import Reference, brake, track
+
+Array = NDArray[np.float64]
+
+CHECK_EVERY = 0.1
+"""Time between checks of the plan in hand [s]."""
+LOST = 0.12
+"""Distance [m] from the plan at which it no longer describes the motion."""
+SOON = 0.6
+"""An infeasible plan may be followed while its first violation is farther off than this [s]."""
+
+
+@dataclass
+class _Pursuit:
+    """What changes during an episode."""
+
+    goal: Array
+    seed: int
+    plan: Plan | None = None
+    reference: Reference | None = None
+    began: float = 0.0
+    next_check: float = 0.0
+    attempts: int = 0
+    decisions: list[Decision] = field(default_factory=list)
+
+
+class RecedingHorizon:
+    """Drives a robot by plans.
+
+    Args:
+        planner: draws plans.
+        constraints: what must hold besides the world's walls.
+        fallback: what acts when there is no acceptable plan; ``"brake"`` stops the robot.
+        deadline: wall time [s] that one plan may take; None waits for it.
+        aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
+            unguided control arm says False and knows the walls only.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        constraints: Constraint | None,
+        *,
+        fallback: Literal["brake"],
+        deadline: float | None = None,
+        aware: bool = True,
+    ) -> None:
+        if fallback != "brake":
+            raise RequestError(f"controller: unknown fallback {fallback!r}; valid: 'brake'")
+        self.planner, self.deadline = planner, deadline
+        self.constraints = constraints if aware else None
+        walls = planner.walls
+        self._judged = walls if self.constraints is None else walls & self.constraints
+        self._pursuit: _Pursuit | None = None
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Decisions since the last reset, in order."""
+        return tuple(self._pursuit.decisions) if self._pursuit else ()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan in hand."""
+        return self._pursuit.plan if self._pursuit else None
+
+    def reset(self, goal: ArrayLike, seed: int) -> None:
+        """Begin an episode.
+
+        Args:
+            goal: (2,) [m].
+            seed: of the sampler; the k-th plan of the episode draws from (seed, k).
+        """
+        self._pursuit = _Pursuit(np.asarray(goal, dtype=np.float64), seed)
+
+    def act(self, observation: Mapping[str, ArrayLike] | ArrayLike, time: float) -> Array:
+        """The action (2,) for the present state.
+
+        Args:
+            observation: (4,) state, or a mapping with the key ``observation``.
+            time: of the episode [s].
+
+        Raises:
+            RequestError: not reset, or a state that is not finite.
+        """
+        pursuit = self._pursuit
+        if pursuit is None:
+            raise RequestError("controller: call reset(goal, seed) before act")
+        raw = observation["observation"] if isinstance(observation, Mapping) else observation
+        state = np.asarray(raw, dtype=np.float64)
+        if not np.isfinite(state).all():
+            raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
+        if time >= pursuit.next_check - 1e-9:
+            self._decide(pursuit, state, time)
+            pursuit.next_check = time + CHECK_EVERY
+        if pursuit.reference is None:
+            return brake(state)
+        return track(pursuit.reference, state, time - pursuit.began, self.planner.dynamics)
+
+    def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
+        rest, why = self._rest(pursuit, state, time)
+        if rest is not None and why == "":
+            self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
+            return
+        plan = self.planner.plan(
+            state,
+            pursuit.goal,
+            self.constraints,
+            seed=int(np.random.SeedSequence((pursuit.seed, pursuit.attempts)).generate_state(1)[0]),
+            t_start=time,
+            warm_start=rest if pursuit.attempts % 2 else None,
+            deadline=self.deadline,
+            strict=False,
+        )
+        pursuit.attempts += 1
+        acceptable, verdict = self._acceptable(plan)
+        if acceptable:
+            pursuit.plan, pursuit.began = plan, time
+            pursuit.reference = Reference.of(_from_zero(plan, time))
+            self._note(pursuit, time, Outcome.PLANNED, f"{why}; {verdict}", plan)
+        else:
+            pursuit.plan, pursuit.reference = None, None
+            self._note(pursuit, time, Outcome.FALLBACK, f"{why}; {verdict}", plan)
+
+    def _rest(
+        self, pursuit: _Pursuit, state: Array, time: float
+    ) -> tuple[Trajectory | None, str]:
+        """What is left of the plan from the present state, and why it cannot be kept ("" if it can)."""
+        if pursuit.plan is None or pursuit.reference is None:
+            return None, "no plan in hand"
+        now = time - pursuit.began
+        position, _, _ = pursuit.reference.at(now)
+        off = float(np.linalg.norm(position - state[:2]))
+        if now >= pursuit.reference.end:
+            arrived = np.linalg.norm(pursuit.goal - state[:2]) < LOST
+            return None, "" if arrived else "the plan has ended"
+        rest = remainder(pursuit.plan, pursuit.reference, now, state, time)
+        if off > LOST:
+            return rest, f"{off:.2f} m off the plan"
+        margin = float(self._judged.margin(rest))
+        was_feasible = pursuit.plan.status is Status.FEASIBLE
+        if margin <= 0 or not was_feasible:
+            return rest, f"the rest of the plan has margin {margin:.3f}"
+        return rest, ""
+
+    def _acceptable(self, plan: Plan) -> tuple[bool, str]:
+        if plan.status is Status.FEASIBLE:
+            return True, "feasible"
+        name = min(plan.margins, key=lambda key: plan.margins[key])
+        evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
+        soon = head(plan.trajectory, SOON)
+        if float(self._safety().margin(soon)) > 0:
+            return True, f"{evidence}, but the next {SOON} s hold"
+        return False, evidence
+
+    def _safety(self) -> Constraint:
+        parts = [part for part in self._judged.parts().values() if part.is_safety]
+        safety = parts[0]
+        for part in parts[1:]:
+            safety = safety & part
+        return safety
+
+    def _note(
+        self, pursuit: _Pursuit, time: float, outcome: Outcome, why: str, plan: Plan | None = None
+    ) -> None:
+        spent = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
+        pursuit.decisions.append(Decision(time, outcome, why, *spent))
+
+
+def remainder(
+    plan: Plan, reference: Reference, now: float, state: Array, time: float
+) -> Trajectory:
+    """The rest of a plan from the present state, resampled to the plan's horizon.
+
+    Args:
+        plan: in hand.
+        reference: of the plan, from time zero.
+        now: time since the plan began [s].
+        state: (4,) present position and velocity; it replaces the plan's own.
+        time: of the episode [s].
+    """
+    whole = plan.trajectory
+    count = whole.x.shape[-2]
+    times = np.linspace(now, reference.end, count)
+    x = whole.x.clone()
+    layout = whole.layout
+    position, velocity = reference.spline(times), reference.spline(times, 1)
+    position[0], velocity[0] = state[:2], state[2:]
+    source = np.clip(np.searchsorted(plan.times - plan.times[0], times) - 1, 0, count - 1)
+    x = x[torch.from_numpy(source)]  # actions of the interval that holds each time
+    x[:, layout.slice("position")] = torch.from_numpy(position).to(x)
+    x[:, layout.slice("velocity")] = torch.from_numpy(velocity).to(x)
+    x[:, layout.slice("dt")] = float(times[1] - times[0])
+    return replace(whole, x=x, t_start=time)
+
+
+def head(trajectory: Trajectory, duration: float) -> Trajectory:
+    """The first ``duration`` seconds of one trajectory, at least two waypoints."""
+    inside = int((trajectory.times - trajectory.t_start <= duration).sum())
+    return replace(trajectory, x=trajectory.x[: max(2, inside + 1)])
+
+
+def _from_zero(plan: Plan, time: float) -> Plan:
+    """The plan with its first waypoint at time zero."""
+    return replace(plan, trajectory=replace(plan.trajectory, t_start=plan.trajectory.t_start - time))

@@ -1,0 +1,94 @@
+"""Runs many episodes, each described by a value, on local processes.
+
+A task holds all that an episode depends on, so its result does not depend on the worker that ran
+it, on the number of workers or on the order.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+import gymnasium
+import torch
+
+from glass_plan.constraints import Constraint
+from glass_plan.controller import RecedingHorizon
+from glass_plan.planner import Planner, Sampling
+from glass_plan.records import Episode
+from glass_plan.rollout import run_episode
+
+
+@dataclass(frozen=True)
+class EpisodeTask:
+    """One episode of one method.
+
+    Args:
+        env_id: of the environment, with its module (``glass_envs:glass_plan/Maze2D-Large-v0``).
+        model: checkpoint name or folder.
+        sampling: the method.
+        seed: of the environment.
+        sampler_seed: of the planner.
+        constraints: given to the environment where ``env_knows`` and to an ``aware`` controller.
+        aware: whether the controller knows the constraints.
+        env_kwargs: of the environment.
+        options: of its reset.
+        stop_on_success: end the episode at the first success.
+    """
+
+    env_id: str
+    model: str
+    sampling: Sampling
+    seed: int
+    sampler_seed: int = 0
+    constraints: Constraint | None = None
+    aware: bool = True
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | None = None
+    stop_on_success: bool = True
+
+    def run(self) -> Episode:
+        """Run it in this process."""
+        planner = _planner(self.model).with_sampling(self.sampling)
+        controller = RecedingHorizon(
+            planner, self.constraints, fallback="brake", aware=self.aware
+        )
+        env = gymnasium.make(self.env_id, **self.env_kwargs)
+        try:
+            return run_episode(
+                env,
+                controller,
+                self.seed,
+                sampler_seed=self.sampler_seed,
+                options=None if self.options is None else dict(self.options),
+                stop_on_success=self.stop_on_success,
+            )
+        finally:
+            env.close()
+
+
+@functools.lru_cache(maxsize=4)
+def _planner(model: str) -> Planner:
+    return Planner.from_pretrained(model)
+
+
+def _single_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def run_tasks(tasks: Sequence[EpisodeTask], workers: int = 2) -> Iterator[tuple[int, Episode]]:
+    """Run all tasks; yields (index, episode) as they end.
+
+    Args:
+        tasks: what to run.
+        workers: processes, each with one torch thread.
+    """
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool:
+        futures = {pool.submit(task.run): index for index, task in enumerate(tasks)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()

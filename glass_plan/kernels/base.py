@@ -1,0 +1,173 @@
+"""What a sampler is: ``init`` and ``step`` that return ``(state, info)``, and the one loop over them.
+
+A state holds the particles at time t together with their denoised look-ahead D_t(x_t): every move
+needs it first, so whoever looks at the end point (steering, an archive) pays nothing for it.
+Kernels know no trajectories: any tensor shape, any denoiser D_t(x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from glass_plan.errors import KernelError
+from glass_plan.prior import Denoiser
+from glass_plan.smc import Weights
+
+
+@dataclass(frozen=True)
+class State:
+    """Particles at one time.
+
+    Args:
+        x: (N, ...) particles x_t.
+        x_1_hat: (N, ...) their denoised look-ahead D_t(x_t); x itself at t = 1.
+        weights: of the particles, where a kernel weighs them.
+        reward: (N,) log-potential that the weights already hold.
+        archive: best end points seen, where a kernel keeps them.
+    """
+
+    x: Float[Tensor, "N ..."]
+    x_1_hat: Float[Tensor, "N ..."]
+    weights: Weights | None = None
+    reward: Float[Tensor, "N"] | None = None
+    archive: Archive | None = None
+
+    def take(self, ancestors: Int[Tensor, "N"]) -> State:
+        """The state of the given ancestors; weights and archive stay."""
+        reward = None if self.reward is None else self.reward[ancestors]
+        return replace(self, x=self.x[ancestors], x_1_hat=self.x_1_hat[ancestors], reward=reward)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The best end points seen so far, by reward.
+
+    Args:
+        x_1: (N, ...).
+        reward: (N,) decreasing.
+    """
+
+    x_1: Float[Tensor, "N ..."]
+    reward: Float[Tensor, "N"]
+
+    def add(self, x_1: Float[Tensor, "N ..."], reward: Float[Tensor, "N"]) -> Archive:
+        """Keep the best as many of both."""
+        best = torch.cat([self.reward, reward]).topk(len(self.reward))
+        return Archive(torch.cat([self.x_1, x_1])[best.indices], best.values)
+
+
+Info = dict[str, float]
+"""What a step has to tell, e.g. ``ess``, ``log_z``, ``ancestors``."""
+
+
+class Kernel(Protocol):
+    """A sampler as two pure functions of the state.
+
+    ``stochastic`` says whether equal particles part in a step (what resampling relies on);
+    ``guided`` says whether its steps leave the model's own law.
+    """
+
+    @property
+    def stochastic(self) -> bool: ...
+
+    @property
+    def guided(self) -> bool: ...
+
+    def init(self, x: Tensor, t: float) -> State:
+        """State of particles x at time t."""
+        ...
+
+    def step(
+        self, state: State, t: float, t_next: float, generator: torch.Generator
+    ) -> tuple[State, Info]:
+        """Move all particles from t to t_next > t."""
+        ...
+
+
+def look_ahead(denoise: Denoiser, x: Float[Tensor, "N ..."], t: float) -> State:
+    """The state of particles at time t."""
+    return State(x, x if t >= 1.0 else denoise(x, t))
+
+
+def is_guided(denoise: Denoiser) -> bool:
+    """Whether a denoiser has been changed by guidance."""
+    return bool(getattr(denoise, "guided", False))
+
+
+@dataclass(frozen=True)
+class Run:
+    """The outcome of a sampling run.
+
+    Args:
+        state: at the last time of the grid.
+        infos: one per step.
+        finished: False if the deadline stopped it before the last time.
+    """
+
+    state: State
+    infos: tuple[Info, ...] = field(default=())
+    finished: bool = True
+
+
+def run(
+    kernel: Kernel,
+    t_grid: Sequence[float],
+    x: Float[Tensor, "N ..."],
+    generator: torch.Generator,
+    *,
+    expired: Callable[[], bool] | None = None,
+) -> Run:
+    """The only sampling loop: from particles x at ``t_grid[0]`` to ``t_grid[-1]``.
+
+    Args:
+        kernel: the sampler.
+        t_grid: increasing times in [0, 1]; the only way to say the steps.
+        x: (N, ...) particles at the first time (standard normal noise at t = 0).
+        generator: source of all randomness.
+        expired: asked before each step; True ends the run unfinished.
+
+    Raises:
+        KernelError: the grid does not increase within [0, 1].
+    """
+    pairs = list(zip(t_grid[:-1], t_grid[1:], strict=True))
+    if not pairs or t_grid[0] < 0 or t_grid[-1] > 1 or any(b <= a for a, b in pairs):
+        raise KernelError(f"run: t_grid must increase within [0, 1], got {list(t_grid)}")
+    state = kernel.init(x, t_grid[0])
+    infos: list[Info] = []
+    for t, t_next in pairs:
+        if expired is not None and expired():
+            return Run(state, tuple(infos), finished=False)
+        state, info = kernel.step(state, t, t_next, generator)
+        infos.append(info)
+    return Run(state, tuple(infos))
+
+
+def uniform_grid(steps: int, t_start: float = 0.0) -> tuple[float, ...]:
+    """``steps`` equal steps from t_start to 1."""
+    return tuple(t_start + (1 - t_start) * k / steps for k in range(steps)) + (1.0,)
+
+
+def noise(
+    count: int,
+    shape: Sequence[int],
+    generator: torch.Generator,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "N ..."]:
+    """Standard normal particles, drawn on the generator's device."""
+    drawn = torch.randn(count, *shape, generator=generator, dtype=dtype, device=generator.device)
+    return drawn.to(device)
+
+
+def like_noise(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise of the shape, type and device of x."""
+    return noise(len(x), x.shape[1:], generator, dtype=x.dtype, device=x.device)
+
+

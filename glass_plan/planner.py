@@ -1,0 +1,313 @@
+"""Planner: a request in, a plan with its evidence out.
+
+Draws candidates from the prior by one of the ``METHODS``, makes their speeds drivable, judges all
+of them by exact margins and chooses by rule. Knows no simulator.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from glass_plan import kernels
+from glass_plan.checkpoint import PriorConfig, from_pretrained
+from glass_plan.constraints import Avoid, Constraint, Grid
+from glass_plan.errors import RequestError, did_you_mean
+from glass_plan.guidance import TrajectoryProx
+from glass_plan.kernels.base import Info
+from glass_plan.layout import Trajectory
+from glass_plan.prior import ConditionedPrior, FlowPrior
+from glass_plan.records import Plan, Status
+from glass_plan.retiming import retime
+from glass_plan.rewards import Reward
+
+ENOUGH = 0.04
+"""Margin [constraint's unit] beyond which more does not count; the shorter plan wins then."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How candidates are drawn.
+
+    Args:
+        method: a key of ``METHODS``.
+        particles: drawn side by side.
+        transitions: steps of the flow time grid.
+        inner_steps: network calls per transition (``glass-fks`` only).
+        rho: noise correlation of the transitions; None for DDPM's.
+        ess_min: resample below this share of effective particles.
+        weight: of the penalty as a log-potential [1 / squared unit].
+        buffer: margin that steering asks for beyond each constraint's own.
+        warm_t: flow time to which a previous plan is noised before it is denoised again.
+    """
+
+    method: str = "glass-fks"
+    particles: int = 8
+    transitions: int = 6
+    inner_steps: int = 2
+    rho: float | None = None
+    ess_min: float = 0.5
+    weight: float = 50.0
+    buffer: float = 0.05
+    warm_t: float = 0.5
+
+    @classmethod
+    def unguided(cls, rows: int) -> Sampling:
+        """One sample of the prior, all rows spent on its ODE steps."""
+        return cls(method="unguided", particles=1, transitions=rows, inner_steps=1)
+
+    @classmethod
+    def best_of(cls, count: int, steps: int) -> Sampling:
+        """The best by exact margins of ``count`` ODE samples."""
+        return cls(method="best-of-n", particles=count, transitions=steps, inner_steps=1)
+
+    @property
+    def rows(self) -> int:
+        """Network rows of a cold start; a plan's own count is ``Plan.nfe``."""
+        return self.particles * self.transitions * self.inner_steps
+
+
+@dataclass(frozen=True)
+class _Draw:
+    x_1: Float[Tensor, "N H D"]
+    infos: tuple[Info, ...]
+    finished: bool
+
+
+class Planner:
+    """Plans with a trajectory prior.
+
+    Args:
+        prior: the model.
+        config: of the checkpoint; its world gives walls and dynamics.
+        sampling: how candidates are drawn.
+    """
+
+    def __init__(self, prior: FlowPrior, config: PriorConfig, sampling: Sampling) -> None:
+        if sampling.method not in METHODS:
+            hint = did_you_mean(sampling.method, METHODS)
+            raise RequestError(f"planner: unknown method {sampling.method!r}{hint}")
+        self.prior, self.config, self.sampling = prior, config, sampling
+        self.dynamics = config.world.dynamics
+        self.walls = Avoid(Grid(config.world.walls, config.world.cell)).named("walls")
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        sampling: Sampling | None = None,
+        device: str | torch.device = "cpu",
+    ) -> Planner:
+        """A planner over a shipped checkpoint or a folder.
+
+        Raises:
+            CheckpointError: unknown name, corrupt or mismatched checkpoint.
+        """
+        prior, config = from_pretrained(name, device=device)
+        return cls(prior, config, sampling or Sampling())
+
+    def with_sampling(self, sampling: Sampling) -> Planner:
+        """The same model, drawn from in another way."""
+        return Planner(self.prior, self.config, sampling)
+
+    def plan(
+        self,
+        start: ArrayLike | Mapping[str, ArrayLike],
+        goal: ArrayLike,
+        constraints: Constraint | None = None,
+        *,
+        seed: int = 0,
+        t_start: float = 0.0,
+        warm_start: Trajectory | None = None,
+        deadline: float | None = None,
+        strict: bool = True,
+    ) -> Plan:
+        """Plan from a state to a goal under constraints.
+
+        Args:
+            start: (4,) position [m] and velocity [m/s], or an observation with the key
+                ``observation``.
+            goal: (2,) position [m].
+            constraints: what must hold besides the world's walls.
+            seed: of all randomness.
+            t_start: time now [s], at which moving obstacles are read.
+            warm_start: (H, D) a previous plan from the present state; it is refined, not redrawn.
+            deadline: [s] of wall time; a plan cut short has the status TIMEOUT.
+            strict: refuse a start or goal in violation; a controller that has to get out of one
+                says False.
+
+        Returns:
+            The chosen plan; INFEASIBLE, with the margins, if no candidate satisfies everything.
+
+        Raises:
+            RequestError: not finite, wrong shape, or (strict) in violation from the start.
+            LayoutError: a constraint reads a channel that the model does not have.
+        """
+        began = time.perf_counter()
+        state, target = _vector(start, "start"), _vector(goal, "goal")
+        denoise = self.prior.condition(state, target)
+        judged = {"walls": self.walls, **(constraints.parts() if constraints is not None else {})}
+        for part in judged.values():
+            part.check(self.prior.layout)
+        if strict:
+            self._refuse(state, target, judged, t_start)
+        generator = torch.Generator().manual_seed(seed)
+        grid, x = self._initial(warm_start, generator)
+
+        def expired() -> bool:
+            return deadline is not None and time.perf_counter() - began > deadline
+
+        everything = self.walls if constraints is None else self.walls & constraints
+        penalty = everything.soft(weight=1.0, buffer=self.sampling.buffer)
+        draw = METHODS[self.sampling.method](
+            self, denoise, penalty, t_start, grid, x, generator, expired
+        )
+        extra = [] if warm_start is None else [self.prior.from_world(warm_start)[None]]
+        candidates = retime(
+            self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start), self.dynamics
+        )
+        best, margins, feasible = choose(candidates, judged)
+        verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE
+        return Plan(
+            trajectory=replace(candidates, x=candidates.x[best]),
+            candidates=candidates,
+            status=verdict if draw.finished else Status.TIMEOUT,
+            margins=margins,
+            nfe=denoise.count.rows,
+            calls=denoise.count.calls,
+            wall_time=time.perf_counter() - began,
+            ess=tuple(info["ess"] for info in draw.infos if "ess" in info),
+            log_z=draw.infos[-1].get("log_z", float("nan")) if draw.infos else float("nan"),
+        )
+
+    def _refuse(
+        self, state: Tensor, target: Tensor, judged: Mapping[str, Constraint], t_start: float
+    ) -> None:
+        """Raise for a start that violates a safety constraint, or a goal in a wall."""
+        for what, place, checks in (
+            ("start", state, judged),
+            ("goal", target, {"walls": self.walls}),
+        ):
+            still = torch.zeros(2, self.prior.layout.dim, dtype=torch.float64)
+            still[:, : len(place)] = place
+            for name, part in checks.items():
+                margin = float(part.margin(Trajectory(still, self.prior.layout, t_start)))
+                if part.is_safety and margin < 0:
+                    raise RequestError(
+                        f"plan: {what} {[round(v, 3) for v in place.tolist()]} violates {name!r} "
+                        f"(margin {margin:.3f}); move it, or plan with strict=False to get out"
+                    )
+
+    def _initial(
+        self, warm_start: Trajectory | None, generator: torch.Generator
+    ) -> tuple[tuple[float, ...], Tensor]:
+        sampling, device = self.sampling, self.prior.normalizer.mean.device
+        x_0 = kernels.noise(sampling.particles, self.prior.shape, generator, device=device)
+        if warm_start is None:
+            return kernels.uniform_grid(sampling.transitions), x_0
+        t, schedule = sampling.warm_t, self.prior.schedule
+        steps = max(1, round(sampling.transitions * (1 - t)))
+        x_t = schedule.alpha(t) * self.prior.from_world(warm_start) + schedule.sigma(t) * x_0
+        return kernels.uniform_grid(steps, t), x_t
+
+
+def choose(
+    candidates: Trajectory, judged: Mapping[str, Constraint]
+) -> tuple[int, dict[str, float], bool]:
+    """The best candidate by rule: its index, exact margins, and whether it is feasible.
+
+    Among the feasible, margins up to ``ENOUGH`` count, then the shorter time; if there are none,
+    the least violating one is chosen.
+    """
+    table = {name: part.margin(candidates) for name, part in judged.items()}
+    worst = torch.stack(list(table.values())).amin(0)  # (N,)
+    duration = candidates.times[:, -1]
+    score = worst.clamp_max(ENOUGH) - 1e-3 * duration * (worst > 0)
+    best = int(score.argmax())
+    margins = {name: float(margin[best]) for name, margin in table.items()}
+    return best, margins, bool(worst[best] > 0)
+
+
+def _vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:
+    if isinstance(value, Mapping):
+        if "observation" not in value:
+            hint = did_you_mean("observation", [str(key) for key in value])
+            raise RequestError(f"plan: {name} lacks the key 'observation'{hint}")
+        value = value["observation"]
+    return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
+
+
+Method = Callable[
+    [
+        Planner,
+        ConditionedPrior,
+        Reward,
+        float,
+        Sequence[float],
+        Tensor,
+        torch.Generator,
+        Callable[[], bool],
+    ],
+    _Draw,
+]
+
+
+def _flow(
+    planner: Planner,
+    denoise: ConditionedPrior,
+    penalty: Reward,
+    t_start: float,
+    grid: Sequence[float],
+    x: Tensor,
+    generator: torch.Generator,
+    expired: Callable[[], bool],
+) -> _Draw:
+    """Plain samples of the prior."""
+    ran = kernels.run(
+        kernels.Ode(denoise, planner.prior.schedule), grid, x, generator, expired=expired
+    )
+    return _Draw(ran.state.x_1_hat, ran.infos, ran.finished)
+
+
+def _steered(
+    planner: Planner,
+    denoise: ConditionedPrior,
+    penalty: Reward,
+    t_start: float,
+    grid: Sequence[float],
+    x: Tensor,
+    generator: torch.Generator,
+    expired: Callable[[], bool],
+) -> _Draw:
+    """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering."""
+    sampling, prior = planner.sampling, planner.prior
+
+    def cost(trajectory: Trajectory) -> Tensor:
+        return -penalty(trajectory)
+
+    def reward(x_1: Tensor) -> Tensor:
+        return sampling.weight * penalty(prior.to_world(x_1, t_start))
+
+    prox = TrajectoryProx(denoise, cost, planner.dynamics, t_start)
+    move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
+    steered = kernels.FeynmanKac(move, reward, sampling.ess_min, base="move")
+    ran = kernels.run(steered, grid, x, generator, expired=expired)
+    archive = ran.state.archive
+    assert archive is not None
+    return _Draw(torch.cat([ran.state.x_1_hat, archive.x_1]), ran.infos, ran.finished)
+
+
+METHODS: dict[str, Method] = {
+    "unguided": _flow,
+    "best-of-n": _flow,
+    "glass-fks": _steered,
+}
+"""How candidates are drawn; all are judged in the same way."""

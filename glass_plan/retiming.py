@@ -1,0 +1,97 @@
+"""Speeds that a force-limited point can drive along a path, and the actions that drive them.
+
+Along a fixed path the squared speed w obeys |dw/ds| <= 2 a (tangential) and w <= a / curvature
+(lateral). The largest such profile below a given one is a forward and a backward running minimum
+of w_j +- 2 a s_j (Bobrow et al. 1985 for a constant bound). A plan is only ever made slower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glass_plan.checkpoint import Dynamics
+from glass_plan.layout import Trajectory
+
+FORCE_SHARE = 0.75
+"""Share of the force limit that a plan may use; the rest is the tracker's."""
+AXIS_SHARE = 0.7
+"""Of that, what the tangential and the lateral part may each use (0.7^2 + 0.7^2 < 1)."""
+SHORTEST = 1e-4
+"""Smallest distance between waypoints [m] in a division."""
+SLOWEST = 0.05
+"""Smallest mean speed between waypoints [m/s], so that every interval ends."""
+
+
+def retime(trajectory: Trajectory, dynamics: Dynamics) -> Trajectory:
+    """The same path at drivable speeds, with velocities and actions that belong to it.
+
+    Args:
+        trajectory: (..., H, D); its own speeds are the most that is driven, its first velocity is
+            the present one and stays.
+        dynamics: of the robot.
+
+    Returns:
+        The path with new ``dt``, ``velocity`` and ``action``; it ends at rest.
+    """
+    position, velocity = trajectory.channel("position"), trajectory.channel("velocity")
+    step = torch.diff(position, dim=-2)  # (..., H-1, 2)
+    length = step.norm(dim=-1).clamp_min(SHORTEST)
+    tangent = _tangents(step / length[..., None])
+    own = length / trajectory.dt[..., :-1]
+    start = (velocity[..., 0, :] * tangent[..., 0, :]).sum(-1).clamp_min(0.0)
+    speed = _speed_profile(length, step / length[..., None], own, start, dynamics)
+    mean = (0.5 * (speed[..., 1:] + speed[..., :-1])).clamp_min(SLOWEST)
+    dt = length / mean
+    driven = speed[..., None] * tangent
+    driven = torch.cat([velocity[..., :1, :], driven[..., 1:, :]], dim=-2)
+    x = trajectory.x.clone()
+    layout = trajectory.layout
+    x[..., layout.slice("velocity")] = driven
+    x[..., layout.slice("dt")] = _repeat_last(dt[..., None])
+    x[..., layout.slice("action")] = _repeat_last(inverse_dynamics(driven, dt, dynamics))
+    return replace(trajectory, x=x)
+
+
+def inverse_dynamics(
+    velocity: Float[Tensor, "... H 2"], dt: Float[Tensor, "... H-1"], dynamics: Dynamics
+) -> Float[Tensor, "... H-1 2"]:
+    """Mean action over each interval: (m dv/dt + c v) / gear, clipped to the limits."""
+    change = torch.diff(velocity, dim=-2) / dt[..., None]
+    mean = 0.5 * (velocity[..., 1:, :] + velocity[..., :-1, :])
+    return ((dynamics.mass * change + dynamics.damping * mean) / dynamics.gear).clamp(-1, 1)
+
+
+def _tangents(direction: Float[Tensor, "... H-1 2"]) -> Float[Tensor, "... H 2"]:
+    """Unit tangent at every waypoint: the mean of the directions before and after."""
+    inner = direction[..., 1:, :] + direction[..., :-1, :]
+    both = torch.cat([direction[..., :1, :], inner, direction[..., -1:, :]], dim=-2)
+    return both / both.norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
+
+
+def _speed_profile(
+    length: Float[Tensor, "... H-1"],
+    direction: Float[Tensor, "... H-1 2"],
+    own: Float[Tensor, "... H-1"],
+    start: Float[Tensor, "..."],
+    dynamics: Dynamics,
+) -> Float[Tensor, "... H"]:
+    """Largest drivable speed at every waypoint below the plan's own."""
+    accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
+    turn = torch.diff(direction, dim=-2).norm(dim=-1)
+    curvature = turn / (0.5 * (length[..., 1:] + length[..., :-1]))
+    cap = torch.maximum(_repeat_last(own[..., None])[..., 0], torch.full_like(own[..., :1], SLOWEST))
+    inner = torch.minimum(cap[..., 1:-1] ** 2, accel / curvature.clamp_min(SHORTEST))
+    w = torch.cat([start[..., None] ** 2, inner, torch.zeros_like(cap[..., :1])], dim=-1)
+    w = w.clamp_max(dynamics.max_speed**2)
+    way = 2 * accel * torch.nn.functional.pad(length.cumsum(-1), (1, 0))
+    forward = (w - way).cummin(-1).values + way
+    backward = (forward + way).flip(-1).cummin(-1).values.flip(-1) - way
+    return backward.clamp_min(0.0).sqrt()
+
+
+def _repeat_last(x: Float[Tensor, "... K C"]) -> Float[Tensor, "... K+1 C"]:
+    return torch.cat([x, x[..., -1:, :]], dim=-2)
