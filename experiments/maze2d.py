@@ -19,9 +19,9 @@ from typing import Literal
 import gymnasium_robotics  # noqa: F401  (registers PointMaze)
 import numpy as np
 import tyro
-from glass_envs.mazes import MAZES, Maze
 from rich.progress import track
 
+from glass_envs.mazes import MAZES, Maze
 from glass_plan.d4rl_compat import normalized_score
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.planner import Planner, Sampling

@@ -2,7 +2,7 @@
 
 >>> import glass_plan as gp
 >>> planner = gp.Planner.from_pretrained("maze2d-large")
->>> plan = planner.plan(start=(-4.5, 3.5, 0, 0), goal=(4, 3), constraints=gp.SpeedLimit(4.0))
+>>> plan = planner.plan(start=(-4.5, 3.0, 0, 0), goal=(4, 3), constraints=gp.SpeedLimit(4.0))
 """
 
 from glass_plan.constraints import (

@@ -133,7 +133,9 @@ def resolve(name: str) -> Path:
 def save_pretrained(prior: FlowPrior, config: PriorConfig, folder: Path) -> None:
     """Write config and weights; the weights are stored in half precision."""
     half = {
-        key: value.half() if value.is_floating_point() and not key.startswith("normalizer") else value
+        key: value.half()
+        if value.is_floating_point() and not key.startswith("normalizer")
+        else value
         for key, value in prior.state_dict().items()
     }
     blob = save({key: value.contiguous().cpu() for key, value in half.items()})
@@ -143,7 +145,9 @@ def save_pretrained(prior: FlowPrior, config: PriorConfig, folder: Path) -> None
     (folder / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(stamped), indent=2))
 
 
-def from_pretrained(name: str, *, device: str | torch.device = "cpu") -> tuple[FlowPrior, PriorConfig]:
+def from_pretrained(
+    name: str, *, device: str | torch.device = "cpu"
+) -> tuple[FlowPrior, PriorConfig]:
     """A prior ready for use and its configuration.
 
     Args:
@@ -173,5 +177,7 @@ def from_pretrained(name: str, *, device: str | torch.device = "cpu") -> tuple[F
         weights = {k: v.float() if v.is_floating_point() else v for k, v in load(blob).items()}
         prior.load_state_dict(weights)
     except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"checkpoint: {folder / WEIGHTS} does not fit {CONFIG}: {error}") from error
+        raise CheckpointError(
+            f"checkpoint: {folder / WEIGHTS} does not fit {CONFIG}: {error}"
+        ) from error
     return prior.to(device).eval(), config

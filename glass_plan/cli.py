@@ -119,7 +119,8 @@ def train(
     recipe, config = recipes.RECIPES[_task(task)], recipes.prior_config(task)
     folder = out or Path("runs") / task
     console.print(f"reading {data or recipes.dataset_id(task)}")
-    trips = read_trips(data or recipes.dataset_id(task))
+    rows = config.world.walls
+    trips = read_trips(data or recipes.dataset_id(task), maze_shape=(len(rows), len(rows[0])))
     windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
     how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)
     how = how if batch is None else dataclasses.replace(how, batch=batch)
@@ -150,7 +151,7 @@ def plan(
 ) -> int:
     """Plan once and print the verdict; exits with 3 if no feasible plan was found.
 
-    Example: glass-plan plan maze2d-large --start -4.5 3.5 --goal 4 3 --picture plan.png
+    Example: glass-plan plan maze2d-large --start -4.5 3.0 --goal 4 3 --picture plan.png
 
     Args:
         model: name of a shipped checkpoint, or a folder.

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints import Constraint
-from glass_plan.errors import RequestError
+from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner
 from glass_plan.records import Decision, Outcome, Plan, Status
@@ -29,6 +29,7 @@ CHECK_EVERY = 0.1
 """Time between checks of the plan in hand [s]."""
 LOST = 0.12
 """Distance [m] from the plan at which it no longer describes the motion."""
+FALLBACKS = ("brake", "follow")
 SOON = 0.6
 """An infeasible plan may be followed while its first violation is farther off than this [s]."""
 
@@ -53,7 +54,9 @@ class RecedingHorizon:
     Args:
         planner: draws plans.
         constraints: what must hold besides the world's walls.
-        fallback: what acts when there is no acceptable plan; ``"brake"`` stops the robot.
+        fallback: what acts when no feasible plan is found: ``"brake"`` follows an infeasible one
+            only while its first violation is far off and then stops the robot; ``"follow"``
+            follows the least violating one, which shows what the planner is worth by itself.
         deadline: wall time [s] that one plan may take; None waits for it.
         aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
             unguided control arm says False and knows the walls only.
@@ -64,13 +67,14 @@ class RecedingHorizon:
         planner: Planner,
         constraints: Constraint | None,
         *,
-        fallback: Literal["brake"],
+        fallback: Literal["brake", "follow"],
         deadline: float | None = None,
         aware: bool = True,
     ) -> None:
-        if fallback != "brake":
-            raise RequestError(f"controller: unknown fallback {fallback!r}; valid: 'brake'")
-        self.planner, self.deadline = planner, deadline
+        if fallback not in FALLBACKS:
+            hint = did_you_mean(fallback, FALLBACKS)
+            raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
+        self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
         walls = planner.walls
         self._judged = walls if self.constraints is None else walls & self.constraints
@@ -144,10 +148,8 @@ class RecedingHorizon:
             pursuit.plan, pursuit.reference = None, None
             self._note(pursuit, time, Outcome.FALLBACK, f"{why}; {verdict}", plan)
 
-    def _rest(
-        self, pursuit: _Pursuit, state: Array, time: float
-    ) -> tuple[Trajectory | None, str]:
-        """What is left of the plan from the present state, and why it cannot be kept ("" if it can)."""
+    def _rest(self, pursuit: _Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
+        """What is left of the plan from here, and why it cannot be kept ("" if it can)."""
         if pursuit.plan is None or pursuit.reference is None:
             return None, "no plan in hand"
         now = time - pursuit.began
@@ -170,6 +172,8 @@ class RecedingHorizon:
             return True, "feasible"
         name = min(plan.margins, key=lambda key: plan.margins[key])
         evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
+        if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
+            return True, f"{evidence}, the least violating one"
         soon = head(plan.trajectory, SOON)
         if float(self._safety().margin(soon)) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
@@ -185,8 +189,8 @@ class RecedingHorizon:
     def _note(
         self, pursuit: _Pursuit, time: float, outcome: Outcome, why: str, plan: Plan | None = None
     ) -> None:
-        spent = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
-        pursuit.decisions.append(Decision(time, outcome, why, *spent))
+        nfe, wall_time = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
+        pursuit.decisions.append(Decision(time, outcome, why, nfe, wall_time, plan))
 
 
 def remainder(
@@ -224,4 +228,6 @@ def head(trajectory: Trajectory, duration: float) -> Trajectory:
 
 def _from_zero(plan: Plan, time: float) -> Plan:
     """The plan with its first waypoint at time zero."""
-    return replace(plan, trajectory=replace(plan.trajectory, t_start=plan.trajectory.t_start - time))
+    return replace(
+        plan, trajectory=replace(plan.trajectory, t_start=plan.trajectory.t_start - time)
+    )

@@ -7,6 +7,8 @@ one geometry, and the model learns how long a way takes.
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from glass_plan.layout import POINT_MASS, Layout
 
 Array = NDArray[np.float64]
 
+D4RL_CELL = 0.2
+"""Added to a position of a D4RL file [m] it is a row and a column: the joints are zero at 1.2."""
 MIN_STEPS = 1e-3
 """Interval [recorded steps] below which the robot counts as holding the goal."""
 HOLD_DT = 0.05
@@ -34,7 +38,9 @@ MIN_WINDOW = 16
 """Shortest window [recorded steps]."""
 WHOLE_START_SHARE = 0.5
 WHOLE_END_SHARE = 0.5
-"""Share of windows that keep a trip's own start (mostly at rest) and its own end."""
+"""Share of windows that keep a trip's own start (mostly at rest) or end."""
+CODE = "glass_plan.data.write_minari"
+"""What Minari records as the data's origin."""
 STANDSTILL = 1e-5
 """Way added per recorded step [m], so that the way grows even where the robot stands."""
 
@@ -94,7 +100,7 @@ class Windows:
     def windows(
         self, trip: Tensor, begin: Float[Tensor, "B"], end: Float[Tensor, "B"]
     ) -> Float[Tensor, "B H D"]:
-        """Parts [begin, end] (recorded steps) of trips as waypoints; the goal is held at the end."""
+        """Parts [begin, end] (recorded steps) of trips as waypoints; the end is held."""
         low, high = self.first[trip] + begin.long(), self.first[trip] + end.long()
         passed = self.spacing * torch.arange(self.horizon, dtype=torch.float64)
         way = torch.minimum(self.way[low][:, None] + passed, self.way[high][:, None])  # (B, H) [m]
@@ -113,9 +119,7 @@ class Windows:
         return torch.cat([state, held], dim=-1)
 
 
-def write_minari(
-    dataset_id: str, trips: Sequence[Trip], *, description: str
-) -> None:
+def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) -> None:
     """Save trips as a Minari data set with PointMaze's dictionary observations; replaces an old one.
 
     Args:
@@ -150,28 +154,37 @@ def write_minari(
         )
     if dataset_id in minari.list_local_datasets():
         minari.delete_dataset(dataset_id)
-    minari.create_dataset_from_buffers(
-        dataset_id,
-        buffers,
-        observation_space=spaces.Dict(
-            observation=box(4), achieved_goal=box(2), desired_goal=box(2)
-        ),
-        action_space=spaces.Box(-1, 1, (2,), np.float64),
-        description=description,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`eval_env` is set to None")  # none is meant
+        minari.create_dataset_from_buffers(
+            dataset_id,
+            buffers,
+            observation_space=spaces.Dict(
+                observation=box(4), achieved_goal=box(2), desired_goal=box(2)
+            ),
+            action_space=spaces.Box(-1, 1, (2,), np.float64),
+            description=description,
+            algorithm_name="waypoint controller",
+            author="glass_plan",
+            author_email="",
+            code_permalink=CODE,
+        )
 
 
-def read_trips(source: str) -> list[Trip]:
+def read_trips(source: str, *, maze_shape: tuple[int, int] | None = None) -> list[Trip]:
     """Trips from a Minari data set id or a D4RL HDF5 file.
 
     Args:
         source: ``namespace/name-vN`` of a local Minari data set, or a path that ends in ``.hdf5``.
+        maze_shape: rows and columns of the maze of a D4RL file, to bring its trips into PointMaze's
+            frame; None leaves them in D4RL's (x = row, y = column).
 
     Raises:
         DataError: no such data set, or not of PointMaze's kind.
     """
     if source.endswith((".hdf5", ".h5")):
-        return _read_d4rl(Path(source))
+        trips = _read_d4rl(Path(source))
+        return trips if maze_shape is None else [_from_d4rl_frame(t, maze_shape) for t in trips]
     known = minari.list_local_datasets()
     if source not in known:
         raise DataError(
@@ -187,9 +200,7 @@ def _read_minari(dataset_id: str) -> list[Trip]:
         observations = episode.observations
         if not isinstance(observations, dict) or "observation" not in observations:
             raise DataError(f"data: {dataset_id!r} lacks the key 'observation'; want PointMaze's")
-        trips += _split(
-            observations["observation"], episode.actions, observations["desired_goal"]
-        )
+        trips += _split(observations["observation"], episode.actions, observations["desired_goal"])
     return trips
 
 
@@ -210,6 +221,21 @@ def _read_d4rl(path: Path) -> list[Trip]:
     return trips
 
 
+def _from_d4rl_frame(trip: Trip, maze_shape: tuple[int, int]) -> Trip:
+    """Row and column to x right and y up from the map's centre; cell (i, j) reads (i, j) - 0.2."""
+    rows, columns = maze_shape
+    centre = np.array([columns - 1, rows - 1]) / 2
+
+    def turned(row_column: Array) -> Array:
+        return row_column[:, ::-1] * [1, -1]
+
+    def placed(row_column: Array) -> Array:
+        return turned(row_column + D4RL_CELL) + centre * [-1, 1]
+
+    states = np.concatenate([placed(trip.states[:, :2]), turned(trip.states[:, 2:])], axis=1)
+    return Trip(states, turned(trip.actions), placed(trip.goal[None])[0])
+
+
 def _keys(file: h5py.File) -> list[str]:
     keys: list[str] = []
     file.visit(keys.append)
@@ -221,7 +247,9 @@ def _split(states: Array, actions: Array, goals: Array) -> list[Trip]:
     changed = np.flatnonzero((np.diff(goals, axis=0) != 0).any(1)) + 1
     cuts = [0, *changed.tolist(), len(actions)]
     return [
-        Trip(*(np.asarray(part, np.float64) for part in (states[a : b + 1], actions[a:b], goals[a])))
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+        Trip(
+            *(np.asarray(part, np.float64) for part in (states[a : b + 1], actions[a:b], goals[a]))
+        )
+        for a, b in itertools.pairwise(cuts)
         if b > a
     ]

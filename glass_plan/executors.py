@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import torch
@@ -33,8 +33,9 @@ class EpisodeTask:
         sampling: the method.
         seed: of the environment.
         sampler_seed: of the planner.
-        constraints: given to the environment where ``env_knows`` and to an ``aware`` controller.
+        constraints: given to an ``aware`` controller; the environment has them in ``env_kwargs``.
         aware: whether the controller knows the constraints.
+        fallback: of the controller.
         env_kwargs: of the environment.
         options: of its reset.
         stop_on_success: end the episode at the first success.
@@ -47,6 +48,7 @@ class EpisodeTask:
     sampler_seed: int = 0
     constraints: Constraint | None = None
     aware: bool = True
+    fallback: Literal["brake", "follow"] = "brake"
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
     stop_on_success: bool = True
@@ -55,7 +57,7 @@ class EpisodeTask:
         """Run it in this process."""
         planner = _planner(self.model).with_sampling(self.sampling)
         controller = RecedingHorizon(
-            planner, self.constraints, fallback="brake", aware=self.aware
+            planner, self.constraints, fallback=self.fallback, aware=self.aware
         )
         env = gymnasium.make(self.env_id, **self.env_kwargs)
         try:

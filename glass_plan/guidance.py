@@ -34,6 +34,7 @@ class TrajectoryProx:
         penalty: what to descend, in world units.
         dynamics: of the robot, for drivable speeds.
         t_start: plan time of the first waypoint [s].
+        max_speed: [m/s] besides the dynamics' own limit.
         steps: gradient steps per call.
         step_size: largest displacement of a waypoint per step [m].
         smoothing: length scale along the way [m] over which a displacement spreads.
@@ -44,6 +45,7 @@ class TrajectoryProx:
     penalty: Penalty
     dynamics: Dynamics
     t_start: float = 0.0
+    max_speed: float | None = None
     steps: int = 8
     step_size: float = 0.08
     smoothing: float = 0.3
@@ -62,7 +64,7 @@ class TrajectoryProx:
         position = trajectory.channel("position")
         moved = self._descend(trajectory, smoothing_kernel(position, self.smoothing))
         bent = with_positions(trajectory, moved)
-        return retime(bent, self.dynamics)
+        return retime(bent, self.dynamics, max_speed=self.max_speed)
 
     def _descend(
         self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"]

@@ -18,16 +18,18 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import Avoid, Constraint, Grid
+from glass_plan.constraints import Avoid, Constraint, Grid, SpeedLimit
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.guidance import TrajectoryProx
 from glass_plan.kernels.base import Info
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior, FlowPrior
 from glass_plan.records import Plan, Status
-from glass_plan.retiming import retime
+from glass_plan.retiming import retime, settle
 from glass_plan.rewards import Reward
 
+SPEED_SHARE = 0.93
+"""Of a speed limit that a plan drives at; the rest is for tracking errors."""
 ENOUGH = 0.04
 """Margin [constraint's unit] beyond which more does not count; the shorter plan wins then."""
 
@@ -166,13 +168,21 @@ class Planner:
             return deadline is not None and time.perf_counter() - began > deadline
 
         everything = self.walls if constraints is None else self.walls & constraints
-        penalty = everything.soft(weight=1.0, buffer=self.sampling.buffer)
-        draw = METHODS[self.sampling.method](
-            self, denoise, penalty, t_start, grid, x, generator, expired
+        request = _Request(
+            denoise=denoise,
+            penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
+            t_start=t_start,
+            max_speed=speed_limit(judged),
+            t_grid=grid,
+            x=x,
+            generator=generator,
+            expired=expired,
         )
+        draw = METHODS[self.sampling.method](self, request)
         extra = [] if warm_start is None else [self.prior.from_world(warm_start)[None]]
+        drawn = self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start)
         candidates = retime(
-            self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start), self.dynamics
+            settle(drawn, self.config.spacing / 2), self.dynamics, max_speed=speed_limit(judged)
         )
         best, margins, feasible = choose(candidates, judged)
         verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE
@@ -219,6 +229,12 @@ class Planner:
         return kernels.uniform_grid(steps, t), x_t
 
 
+def speed_limit(judged: Mapping[str, Constraint]) -> float | None:
+    """The lowest of the speed limits among the parts [m/s], if there is one."""
+    limits = [part.limit for part in judged.values() if isinstance(part, SpeedLimit)]
+    return SPEED_SHARE * min(limits) if limits else None
+
+
 def choose(
     candidates: Trajectory, judged: Mapping[str, Constraint]
 ) -> tuple[int, dict[str, float], bool]:
@@ -245,67 +261,54 @@ def _vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tens
     return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
 
 
-Method = Callable[
-    [
-        Planner,
-        ConditionedPrior,
-        Reward,
-        float,
-        Sequence[float],
-        Tensor,
-        torch.Generator,
-        Callable[[], bool],
-    ],
-    _Draw,
-]
+@dataclass(frozen=True)
+class _Request:
+    """What a method draws from."""
+
+    denoise: ConditionedPrior
+    penalty: Reward
+    t_start: float
+    max_speed: float | None
+    t_grid: Sequence[float]
+    x: Float[Tensor, "N H D"]
+    generator: torch.Generator
+    expired: Callable[[], bool]
 
 
-def _flow(
-    planner: Planner,
-    denoise: ConditionedPrior,
-    penalty: Reward,
-    t_start: float,
-    grid: Sequence[float],
-    x: Tensor,
-    generator: torch.Generator,
-    expired: Callable[[], bool],
-) -> _Draw:
+def _flow(planner: Planner, request: _Request) -> _Draw:
     """Plain samples of the prior."""
-    ran = kernels.run(
-        kernels.Ode(denoise, planner.prior.schedule), grid, x, generator, expired=expired
-    )
+    move = kernels.Ode(request.denoise, planner.prior.schedule)
+    ran = _run(move, request)
     return _Draw(ran.state.x_1_hat, ran.infos, ran.finished)
 
 
-def _steered(
-    planner: Planner,
-    denoise: ConditionedPrior,
-    penalty: Reward,
-    t_start: float,
-    grid: Sequence[float],
-    x: Tensor,
-    generator: torch.Generator,
-    expired: Callable[[], bool],
-) -> _Draw:
+def _steered(planner: Planner, request: _Request) -> _Draw:
     """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering."""
     sampling, prior = planner.sampling, planner.prior
 
     def cost(trajectory: Trajectory) -> Tensor:
-        return -penalty(trajectory)
+        return -request.penalty(trajectory)
 
     def reward(x_1: Tensor) -> Tensor:
-        return sampling.weight * penalty(prior.to_world(x_1, t_start))
+        return sampling.weight * request.penalty(prior.to_world(x_1, request.t_start))
 
-    prox = TrajectoryProx(denoise, cost, planner.dynamics, t_start)
+    prox = TrajectoryProx(
+        request.denoise, cost, planner.dynamics, request.t_start, request.max_speed
+    )
     move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
-    steered = kernels.FeynmanKac(move, reward, sampling.ess_min, base="move")
-    ran = kernels.run(steered, grid, x, generator, expired=expired)
+    ran = _run(kernels.FeynmanKac(move, reward, sampling.ess_min, base="move"), request)
     archive = ran.state.archive
     assert archive is not None
     return _Draw(torch.cat([ran.state.x_1_hat, archive.x_1]), ran.infos, ran.finished)
 
 
-METHODS: dict[str, Method] = {
+def _run(kernel: kernels.Kernel, request: _Request) -> kernels.Run:
+    return kernels.run(
+        kernel, request.t_grid, request.x, request.generator, expired=request.expired
+    )
+
+
+METHODS: dict[str, Callable[[Planner, _Request], _Draw]] = {
     "unguided": _flow,
     "best-of-n": _flow,
     "glass-fks": _steered,

@@ -37,7 +37,7 @@ class Plan:
         calls: sequential network calls.
         wall_time: [s].
         ess: effective sample size after each steering step, as a share of the particles.
-        log_z: log of the estimated mean of exp(reward) under the steered prior; nan without steering.
+        log_z: log of the estimated mean of exp(reward) under the base law; nan without steering.
     """
 
     trajectory: Trajectory
@@ -86,6 +86,7 @@ class Decision:
         reason: why, in words.
         nfe: network rows spent on it.
         wall_time: planning time [s].
+        plan: that was made, if one was.
     """
 
     time: float
@@ -93,6 +94,7 @@ class Decision:
     reason: str
     nfe: int = 0
     wall_time: float = 0.0
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Speeds that a force-limited point can drive along a path, and the actions that drive them.
 
 Along a fixed path the squared speed w obeys |dw/ds| <= 2 a (tangential) and w <= a / curvature
-(lateral). The largest such profile below a given one is a forward and a backward running minimum
-of w_j +- 2 a s_j (Bobrow et al. 1985 for a constant bound). A plan is only ever made slower.
+(lateral). The largest such profile is a forward and a backward running minimum of w_j +- 2 a s_j
+(Bobrow et al. 1985, for a constant bound): the fastest drive along the path.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ SLOWEST = 0.05
 """Smallest mean speed between waypoints [m/s], so that every interval ends."""
 
 
-def retime(trajectory: Trajectory, dynamics: Dynamics) -> Trajectory:
-    """The same path at drivable speeds, with velocities and actions that belong to it.
+def retime(
+    trajectory: Trajectory, dynamics: Dynamics, *, max_speed: float | None = None
+) -> Trajectory:
+    """The fastest drive along the same path, with the velocities and actions that belong to it.
 
     Args:
-        trajectory: (..., H, D); its own speeds are the most that is driven, its first velocity is
-            the present one and stays.
+        trajectory: (..., H, D); its first velocity is the present one and stays.
         dynamics: of the robot.
+        max_speed: [m/s] besides the dynamics' own limit.
 
     Returns:
         The path with new ``dt``, ``velocity`` and ``action``; it ends at rest.
@@ -40,10 +42,11 @@ def retime(trajectory: Trajectory, dynamics: Dynamics) -> Trajectory:
     position, velocity = trajectory.channel("position"), trajectory.channel("velocity")
     step = torch.diff(position, dim=-2)  # (..., H-1, 2)
     length = step.norm(dim=-1).clamp_min(SHORTEST)
-    tangent = _tangents(step / length[..., None])
-    own = length / trajectory.dt[..., :-1]
+    direction = step / length[..., None]
+    tangent = _tangents(direction)
     start = (velocity[..., 0, :] * tangent[..., 0, :]).sum(-1).clamp_min(0.0)
-    speed = _speed_profile(length, step / length[..., None], own, start, dynamics)
+    fastest = min(dynamics.max_speed, max_speed or dynamics.max_speed)
+    speed = _speed_profile(length, direction, start, dynamics, fastest)
     mean = (0.5 * (speed[..., 1:] + speed[..., :-1])).clamp_min(SLOWEST)
     dt = length / mean
     driven = speed[..., None] * tangent
@@ -75,22 +78,42 @@ def _tangents(direction: Float[Tensor, "... H-1 2"]) -> Float[Tensor, "... H 2"]
 def _speed_profile(
     length: Float[Tensor, "... H-1"],
     direction: Float[Tensor, "... H-1 2"],
-    own: Float[Tensor, "... H-1"],
     start: Float[Tensor, "..."],
     dynamics: Dynamics,
+    fastest: float,
 ) -> Float[Tensor, "... H"]:
-    """Largest drivable speed at every waypoint below the plan's own."""
+    """Largest drivable speed at every waypoint."""
     accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
     turn = torch.diff(direction, dim=-2).norm(dim=-1)
     curvature = turn / (0.5 * (length[..., 1:] + length[..., :-1]))
-    cap = torch.maximum(_repeat_last(own[..., None])[..., 0], torch.full_like(own[..., :1], SLOWEST))
-    inner = torch.minimum(cap[..., 1:-1] ** 2, accel / curvature.clamp_min(SHORTEST))
-    w = torch.cat([start[..., None] ** 2, inner, torch.zeros_like(cap[..., :1])], dim=-1)
-    w = w.clamp_max(dynamics.max_speed**2)
+    inner = (accel / curvature.clamp_min(SHORTEST)).clamp_max(fastest**2)
+    ends = torch.zeros_like(start)[..., None]
+    w = torch.cat([start[..., None] ** 2, inner, ends], dim=-1)
     way = 2 * accel * torch.nn.functional.pad(length.cumsum(-1), (1, 0))
     forward = (w - way).cummin(-1).values + way
     backward = (forward + way).flip(-1).cummin(-1).values.flip(-1) - way
-    return backward.clamp_min(0.0).sqrt()
+    speed: Tensor = backward.clamp_min(0.0).sqrt()
+    return speed
+
+
+def settle(trajectory: Trajectory, distance: float) -> Trajectory:
+    """The trajectory held at its last position once it is within ``distance`` [m] of it.
+
+    A model that holds its goal does so with some jitter, which nobody should drive.
+
+    Args:
+        trajectory: (..., H, D).
+        distance: from the last position [m].
+    """
+    position = trajectory.channel("position")
+    goal = position[..., -1:, :]
+    near = (position - goal).norm(dim=-1) < distance
+    arrived = near.cummax(-1).values.roll(1, -1)  # from the waypoint after the first near one
+    arrived[..., 0] = False
+    x = trajectory.x.clone()
+    held = torch.where(arrived[..., None], goal, position)
+    x[..., trajectory.layout.slice("position")] = held
+    return replace(trajectory, x=x)
 
 
 def _repeat_last(x: Float[Tensor, "... K C"]) -> Float[Tensor, "... K+1 C"]:

@@ -25,7 +25,7 @@ def log_mean_exp(log_w: Float[Tensor, "N"]) -> float:
 
 
 def systematic(log_w: Float[Tensor, "N"], generator: torch.Generator) -> Int[Tensor, "N"]:
-    """Ancestors by systematic resampling: one uniform draw, copies within 1 of N w (Carpenter 1999)."""
+    """Ancestors by systematic resampling: copies within 1 of N w (Carpenter et al. 1999)."""
     count = len(log_w)
     u = torch.rand((), dtype=torch.float64, generator=generator)
     edges = log_w.double().softmax(0).cumsum(0).cpu()

@@ -96,7 +96,7 @@ class Trainer:
         )
         loss = flow_matching_loss(self.prior, x_1, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.prior.parameters(), self.config.clip)
         self.optimizer.step()
         self.scheduler.step()

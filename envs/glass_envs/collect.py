@@ -2,9 +2,9 @@
 
 D4RL's recipe (Fu et al. 2020, maze2d): a route of cell centres, PD control with gains 10 and -1,
 waypoints with jitter, action noise N(0, 0.5), actions clipped to [-1, 1]. What differs, so that a
-prior knows more than one way: a share of the trips takes a detour (routes through randomly priced
-cells) and a share drives slower (the position error of the PD law is capped). One episode is one
-trip from a random free place to another; trips that come too close to a wall are dropped and counted.
+prior knows more than one way: a share of the trips takes a detour (routes through randomly
+priced cells) and a share drives slower (the position error of the PD law is capped). One episode is
+one trip from a random free place to another; trips too close to a wall are dropped and counted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import numpy as np
 from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 from numpy.typing import NDArray
 
-from glass_plan.data import Trip
-
 from glass_envs.mazes import CELL, MAZES, ROBOT_RADIUS, Array, Maze
+from glass_plan.data import Trip
 
 P_GAIN, D_GAIN = 10.0, -1.0  # D4RL WaypointController
 ACTION_NOISE = 0.5  # standard deviation, D4RL generate_maze2d_datasets
@@ -139,7 +138,7 @@ def _drive(maze: Maze, slots: _Slots) -> Iterator[Trip | None]:
                 acts = np.stack([row[slot] for row in done[first:]])
                 goal = slots.waypoints[slot, slots.last[slot]].copy()
                 yield Trip(path, acts, goal) if arrived[slot] else None
-                states[slot] = slots.send(slot, step)
+                states[slot] = slots.send(int(slot), step)
             if ended.any():
                 seen[-1] = states.copy()
             if step % 1000 == 0:
@@ -158,7 +157,8 @@ def clearance(maze: Maze, xy: Array) -> Array:
     wall = maze.occupancy[tuple(np.clip(around, 0, top).transpose(2, 0, 1))] | ~inside
     outside = np.maximum(np.abs(xy[:, None] - maze.cell_centre(around)) - CELL / 2, 0)
     distance = np.where(wall, np.linalg.norm(outside, axis=-1), CELL)
-    return distance.min(1) - ROBOT_RADIUS
+    nearest: Array = distance.min(1)
+    return nearest - ROBOT_RADIUS
 
 
 def collect(
@@ -168,7 +168,7 @@ def collect(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Trip], int]:
-    """``collect_trips`` split over a fixed number of shards, so that workers do not change the data.
+    """``collect_trips`` in a fixed number of shards, so that workers do not change the data.
 
     Args:
         name: a key of ``MAZES``.

@@ -1,4 +1,4 @@
-"""The demo: three planners on the same maze scenes, seeds and number of network rows.
+"""The demo: planners on the same maze scenes, with the same seeds and number of network rows.
 
 Unguided (knows the walls only), best-of-N (chooses among unguided samples by exact margins) and
 GLASS-FKS (steered), each in closed loop in MuJoCo on scenes with discs on the routes that the model
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from glass_envs.scenes import Scene, draw_scene
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.planner import Planner, Sampling
 from glass_plan.records import Episode, Plan
+from glass_plan.records import Outcome as Decided
 from glass_plan.report.figures import Panel, clearance_figure, plan_figure
 from glass_plan.report.html import write_report
 from glass_plan.report.video import rollout_frames, write_video
@@ -34,12 +36,34 @@ ENV_IDS = {
 GUIDED = Sampling()
 ODE_STEPS = 8
 """Of each of the best-of-N samples."""
-METHODS = {
-    "unguided": Sampling.unguided(GUIDED.rows),
-    "best-of-N": Sampling.best_of(GUIDED.rows // ODE_STEPS, ODE_STEPS),
-    "GLASS-FKS": GUIDED,
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the demo.
+
+    Args:
+        sampling: the planner's method.
+        fallback: of the controller.
+        aware: whether it knows the discs.
+    """
+
+    sampling: Sampling
+    fallback: Literal["brake", "follow"] = "follow"
+    aware: bool = True
+
+
+BEST_OF_N = Sampling.best_of(GUIDED.rows // ODE_STEPS, ODE_STEPS)
+STEERED = "GLASS-FKS"
+ARMS = {
+    "unguided": Arm(Sampling.unguided(GUIDED.rows), aware=False),
+    "best-of-N": Arm(BEST_OF_N),
+    STEERED: Arm(GUIDED),
+    "best-of-N, may brake": Arm(BEST_OF_N, "brake"),
+    f"{STEERED}, may brake": Arm(GUIDED, "brake"),
 }
-"""All spend the same number of network rows on a plan from scratch."""
+"""All spend the same network rows on a plan from scratch. The first three compare planners: their
+best plan is driven whether it is feasible or not. The others may stop rather than drive into a disc."""
 ROUTES = 4
 """Unguided samples on which a scene's discs are put."""
 
@@ -95,16 +119,16 @@ def run_demo(
         row = progress.add_task("drawing scenes", total=None)
         scenes = make_scenes(planner, task, seeds)
         tasks = [
-            episode_task(scene, model=model, task=task, sampling=sampling)
+            episode_task(scene, model=model, task=task, arm=arm)
             for scene in scenes
-            for sampling in METHODS.values()
+            for arm in ARMS.values()
         ]
         progress.update(row, description="driving", total=len(tasks))
         done: dict[int, Episode] = {}
         for index, episode in run_tasks(tasks, workers):
             done[index] = episode
             progress.advance(row)
-        names = list(METHODS)
+        names = list(ARMS)
         episodes = {
             name: tuple(done[k] for k in range(offset, len(tasks), len(names)))
             for offset, name in enumerate(names)
@@ -115,16 +139,17 @@ def run_demo(
     return outcome.reports, page
 
 
-def episode_task(scene: Scene, *, model: str, task: str, sampling: Sampling) -> EpisodeTask:
-    """One method on one scene; all but the unguided one know the discs."""
+def episode_task(scene: Scene, *, model: str, task: str, arm: Arm) -> EpisodeTask:
+    """One row on one scene."""
     return EpisodeTask(
         env_id=ENV_IDS[task],
         model=model,
-        sampling=sampling,
+        sampling=arm.sampling,
         seed=scene.seed,
         sampler_seed=scene.seed,
         constraints=scene.constraints,
-        aware=sampling.method != "unguided",
+        aware=arm.aware,
+        fallback=arm.fallback,
         env_kwargs={"constraints": scene.constraints},
         options={"start": scene.start, "goal": scene.goal},
     )
@@ -137,14 +162,15 @@ def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> 
     shown = _most_telling(outcome)
     scene = outcome.scenes[shown]
     panels = [
-        Panel(name, _first_plan(planner, scene, METHODS[name]), episodes[shown])
+        Panel(name, _plans(episodes[shown])[0][1], episodes[shown])
         for name, episodes in outcome.episodes.items()
+        if _plans(episodes[shown])
     ]
     figure = plan_figure(
         panels, occupancy=world.walls, cell=world.cell, constraint=scene.constraints
     )
     figure.savefig(out / "plan.png")
-    guided = outcome.episodes["GLASS-FKS"][shown]
+    guided = outcome.episodes[STEERED][shown]
     video = write_video(
         out / "rollout.mp4",
         rollout_frames(
@@ -152,7 +178,8 @@ def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> 
             occupancy=world.walls,
             cell=world.cell,
             constraint=scene.constraints,
-            title="GLASS-FKS",
+            plans=_plans(guided),
+            title=STEERED,
         ),
     )
     reports = outcome.reports
@@ -170,7 +197,7 @@ def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> 
         f"glass_plan demo: {model}",
         reports=reports,
         figures={
-            "One scene, three planners": figure,
+            "One scene, all planners": figure,
             "Clearance over time, all scenes": clearance_figure(outcome.episodes),
         },
         video=video,
@@ -178,18 +205,21 @@ def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> 
     )
 
 
-def _first_plan(planner: Planner, scene: Scene, sampling: Sampling) -> Plan:
-    start = (*scene.start, 0.0, 0.0)
-    known = None if sampling.method == "unguided" else scene.constraints
-    return planner.with_sampling(sampling).plan(start, scene.goal, known, seed=scene.seed)
+def _plans(episode: Episode) -> list[tuple[float, Plan]]:
+    """The plans that were driven, each with the time from which it was."""
+    return [
+        (decision.time, decision.plan)
+        for decision in episode.decisions
+        if decision.plan is not None and decision.outcome is Decided.PLANNED
+    ]
 
 
 def _most_telling(outcome: Outcome) -> int:
     """A scene that the steered planner solves and as many others as possible do not."""
 
     def score(k: int) -> tuple[bool, int]:
-        guided = outcome.episodes["GLASS-FKS"][k]
-        others = [e[k] for name, e in outcome.episodes.items() if name != "GLASS-FKS"]
+        guided = outcome.episodes[STEERED][k]
+        others = [e[k] for name, e in outcome.episodes.items() if not name.startswith(STEERED)]
         return guided.safe and guided.success, sum(not other.safe for other in others)
 
     return max(range(len(outcome.scenes)), key=score)

@@ -42,7 +42,8 @@ class Maze:
     @functools.cached_property
     def occupancy(self) -> NDArray[np.bool_]:
         """Walls as booleans, shape (rows, columns)."""
-        return np.array(self.rows) == 1
+        walls: NDArray[np.bool_] = np.array(self.rows) == 1
+        return walls
 
     @functools.cached_property
     def free_cells(self) -> NDArray[np.int64]:

@@ -120,9 +120,9 @@ def solvable(maze: Maze, start: Array, goal: Array, discs: Array) -> bool:
         free = np.minimum(free, away)
     open_ = free >= SOLVABLE_CLEARANCE
     number = np.arange(open_.size).reshape(open_.shape)
-    links = [
-        (number[:-1][both], number[1:][both]) for both in (open_[:-1] & open_[1:],)
-    ] + [(number[:, :-1][both], number[:, 1:][both]) for both in (open_[:, :-1] & open_[:, 1:],)]
+    links = [(number[:-1][both], number[1:][both]) for both in (open_[:-1] & open_[1:],)] + [
+        (number[:, :-1][both], number[:, 1:][both]) for both in (open_[:, :-1] & open_[:, 1:],)
+    ]
     rows, columns = (np.concatenate(part) for part in zip(*links, strict=True))
     graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(open_.size,) * 2)
     _, label = connected_components(graph, directed=False)

@@ -1,4 +1,4 @@
-"""Samplers over any denoiser D_t(x): ``ode`` and ``glass`` moves, Feynman-Kac steering, guidance."""
+"""Samplers over any denoiser D_t(x): ``ode`` and ``glass`` moves, Feynman-Kac steering."""
 
 from glass_plan.kernels.base import Kernel, Run, State, noise, run, uniform_grid
 from glass_plan.kernels.feynman_kac import FeynmanKac, linear_tempering

@@ -1,4 +1,4 @@
-"""What a sampler is: ``init`` and ``step`` that return ``(state, info)``, and the one loop over them.
+"""What a sampler is: ``init`` and ``step`` that return ``(state, info)``; the one loop over them.
 
 A state holds the particles at time t together with their denoised look-ahead D_t(x_t): every move
 needs it first, so whoever looks at the end point (steering, an archive) pays nothing for it.
@@ -7,6 +7,7 @@ Kernels know no trajectories: any tensor shape, any denoiser D_t(x).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -39,9 +40,8 @@ class State:
     archive: Archive | None = None
 
     def take(self, ancestors: Int[Tensor, "N"]) -> State:
-        """The state of the given ancestors; weights and archive stay."""
-        reward = None if self.reward is None else self.reward[ancestors]
-        return replace(self, x=self.x[ancestors], x_1_hat=self.x_1_hat[ancestors], reward=reward)
+        """The particles of the given ancestors; all else stays."""
+        return replace(self, x=self.x[ancestors], x_1_hat=self.x_1_hat[ancestors])
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def run(
     Raises:
         KernelError: the grid does not increase within [0, 1].
     """
-    pairs = list(zip(t_grid[:-1], t_grid[1:], strict=True))
+    pairs = list(itertools.pairwise(t_grid))
     if not pairs or t_grid[0] < 0 or t_grid[-1] > 1 or any(b <= a for a, b in pairs):
         raise KernelError(f"run: t_grid must increase within [0, 1], got {list(t_grid)}")
     state = kernel.init(x, t_grid[0])
@@ -150,7 +150,7 @@ def run(
 
 def uniform_grid(steps: int, t_start: float = 0.0) -> tuple[float, ...]:
     """``steps`` equal steps from t_start to 1."""
-    return tuple(t_start + (1 - t_start) * k / steps for k in range(steps)) + (1.0,)
+    return (*(t_start + (1 - t_start) * k / steps for k in range(steps)), 1.0)
 
 
 def noise(
@@ -169,5 +169,3 @@ def noise(
 def like_noise(x: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal noise of the shape, type and device of x."""
     return noise(len(x), x.shape[1:], generator, dtype=x.dtype, device=x.device)
-
-

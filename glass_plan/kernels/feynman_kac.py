@@ -83,19 +83,24 @@ class FeynmanKac:
     def step(
         self, state: State, t: float, t_next: float, generator: torch.Generator
     ) -> tuple[State, Info]:
-        assert state.weights is not None and state.reward is not None and state.archive is not None
+        assert state.weights is not None
+        assert state.reward is not None
+        assert state.archive is not None
         weights, ancestors = state.weights.resample(generator, below=self.ess_min)
+        before, archive = state.reward, state.archive
         if ancestors is not None:
-            state = state.take(ancestors)
+            state, before = state.take(ancestors), before[ancestors]
         moved, info = self.move.step(state, t, t_next, generator)
         reward = self.reward(moved.x_1_hat)
         tempered = self.tempering(t_next) * reward
-        weights = weights.reweight(tempered - state.reward)
+        weights = weights.reweight(tempered - before)
         info |= {
             "ess": ess(weights.log_w) / len(weights.log_w),
             "log_z": weights.log_z_now,
             "resampled": float(ancestors is not None),
-            "ancestors": float(len(weights.log_w) if ancestors is None else ancestors.unique().numel()),
+            "ancestors": float(
+                len(weights.log_w) if ancestors is None else ancestors.unique().numel()
+            ),
         }
-        archive = state.archive.add(moved.x_1_hat, reward)
-        return replace(moved, weights=weights, reward=tempered, archive=archive), info
+        kept = archive.add(moved.x_1_hat, reward)
+        return replace(moved, weights=weights, reward=tempered, archive=kept), info

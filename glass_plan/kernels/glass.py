@@ -1,7 +1,7 @@
 """GLASS transitions: a flow inside the flow (Holderrieth et al. 2025, arXiv 2509.25170).
 
-A stochastic transition x_t -> x_t' with correlation rho that keeps the marginals, sampled by an ODE
-over the *pretrained* denoiser. Scalar form, with y_s = xbar_s - gbar x_t:
+A stochastic transition x_t -> x_t' with noise correlation rho, which keeps the marginals, sampled by
+an ODE over the *pretrained* denoiser. Scalar form, with y_s = xbar_s - gbar x_t:
 
     gbar = rho sigma' / sigma,  abar = alpha' - gbar alpha,  sbar^2 = sigma'^2 (1 - rho^2)
     Lambda = (alpha / sigma)^2 + (abar_s / sbar_s)^2
@@ -30,7 +30,7 @@ from glass_plan.schedules import Linear, Schedule
 
 @dataclass(frozen=True)
 class InnerStep:
-    """Scalars of one inner step: input = from_x x_t + from_y y at time t_star, then y <- r y + gain D."""
+    """One inner step: input = from_x x_t + from_y y at time t_star, then y <- r y + gain D."""
 
     t_star: float
     from_x: float

@@ -1,4 +1,4 @@
-"""The probability-flow ODE: x_t' = (sigma_t' / sigma_t) x_t + (alpha_t' - (sigma_t' / sigma_t) alpha_t) D_t(x_t).
+"""The probability-flow ODE: x_t' = r x_t + (alpha_t' - r alpha_t) D_t(x_t), r = sigma_t' / sigma_t.
 
 Exact where D is constant over the step (DDIM, Song et al. 2021); first order.
 """

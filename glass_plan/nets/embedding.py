@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 TIME_FREQUENCIES = 16
 POSITION_OCTAVES = 5
-"""Sines of the pinned values at 1, 2, 4 ... times pi / 2 per standard deviation (Mildenhall 2020)."""
+"""Sines of the pinned values at 1, 2, 4 ... times pi / 2 per standard deviation."""
 
 
 class Conditioning(nn.Module):
@@ -20,6 +20,9 @@ class Conditioning(nn.Module):
         pinned_dim: P, number of pinned values (normalised).
         dim: E, size of the embedding.
     """
+
+    time_frequency: Tensor
+    position_frequency: Tensor
 
     def __init__(self, pinned_dim: int, dim: int) -> None:
         super().__init__()
@@ -37,4 +40,5 @@ class Conditioning(nn.Module):
         phase_t = t[:, None] * self.time_frequency
         phase_p = (pinned[:, :, None] * self.position_frequency).flatten(1)
         waves = [phase_t.sin(), phase_t.cos(), phase_p.sin(), phase_p.cos()]
-        return self.mlp(torch.cat([t[:, None], pinned, *waves], dim=1))
+        embedding: Tensor = self.mlp(torch.cat([t[:, None], pinned, *waves], dim=1))
+        return embedding

@@ -23,11 +23,14 @@ class _Block(nn.Module):
         self.modulation = nn.Linear(EMBEDDING, 3 * width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         scale, shift, gate = self.modulation(embedding).chunk(3, dim=-1)
-        return h + (1 + gate) * self.mlp(self.norm(h) * (1 + scale) + shift)
+        change: Tensor = self.mlp(self.norm(h) * (1 + scale) + shift)
+        return h + (1 + gate) * change
 
 
 class TrajectoryMLP(nn.Module):
@@ -47,9 +50,7 @@ class TrajectoryMLP(nn.Module):
         self.conditioning = Conditioning(pinned_dim, EMBEDDING)
         self.inlet = nn.Linear(horizon * dim + EMBEDDING, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
-        self.outlet = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, horizon * dim)
-        )
+        self.outlet = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, horizon * dim))
 
     def forward(
         self, x_t: Float[Tensor, "N H D"], t: Float[Tensor, "N"], pinned: Float[Tensor, "N P"]
@@ -59,4 +60,4 @@ class TrajectoryMLP(nn.Module):
         for block in self.blocks:
             h = block(h, embedding)
         out: Tensor = self.outlet(h)
-        return out.unflatten(1, self.shape)
+        return out.view(-1, *self.shape)

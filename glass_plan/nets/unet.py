@@ -1,6 +1,8 @@
-"""Diffuser's temporal U-Net: one-dimensional convolutions along the horizon (Janner et al. 2022)."""
+"""Diffuser's temporal U-Net: convolutions along the horizon (Janner et al. 2022)."""
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 from jaxtyping import Float
@@ -17,10 +19,14 @@ class _Residual(nn.Module):
         super().__init__()
         pad = KERNEL // 2
         self.first = nn.Sequential(
-            nn.Conv1d(inside, outside, KERNEL, padding=pad), nn.GroupNorm(GROUPS, outside), nn.SiLU()
+            nn.Conv1d(inside, outside, KERNEL, padding=pad),
+            nn.GroupNorm(GROUPS, outside),
+            nn.SiLU(),
         )
         self.second = nn.Sequential(
-            nn.Conv1d(outside, outside, KERNEL, padding=pad), nn.GroupNorm(GROUPS, outside), nn.SiLU()
+            nn.Conv1d(outside, outside, KERNEL, padding=pad),
+            nn.GroupNorm(GROUPS, outside),
+            nn.SiLU(),
         )
         self.film = nn.Linear(EMBEDDING, outside)
         self.skip = nn.Conv1d(inside, outside, 1) if inside != outside else nn.Identity()
@@ -44,23 +50,25 @@ class TemporalUNet(nn.Module):
     def __init__(self, *, horizon: int, dim: int, pinned_dim: int, width: int, depth: int) -> None:
         super().__init__()
         if horizon % 2 ** (depth - 1):
-            raise ValueError(f"TemporalUNet: horizon {horizon} is no multiple of {2 ** (depth - 1)}")
+            raise ValueError(
+                f"TemporalUNet: horizon {horizon} is no multiple of {2 ** (depth - 1)}"
+            )
         widths = [width * 2**level for level in range(depth)]
         self.conditioning = Conditioning(pinned_dim, EMBEDDING)
         self.inlet = nn.Conv1d(dim, width, 1)
         self.down = nn.ModuleList(
             nn.ModuleList([_Residual(a, b), _Residual(b, b)])
-            for a, b in zip([width, *widths[:-1]], widths, strict=True)
+            for a, b in itertools.pairwise([width, *widths])
         )
         self.shrink = nn.ModuleList(nn.Conv1d(w, w, 3, 2, 1) for w in widths[:-1])
         self.middle = nn.ModuleList([_Residual(widths[-1], widths[-1]) for _ in range(2)])
         self.grow = nn.ModuleList(
-            nn.ConvTranspose1d(b, a, 4, 2, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.ConvTranspose1d(b, a, 4, 2, 1) for a, b in itertools.pairwise(widths)
         )
         self.up = nn.ModuleList(
             nn.ModuleList([_Residual(2 * w, w), _Residual(w, w)]) for w in widths[:-1]
         )
-        self.outlet = nn.Sequential(_OutletNorm(width), nn.Conv1d(width, dim, 1))
+        self.outlet = nn.Sequential(_outlet_norm(width), nn.Conv1d(width, dim, 1))
 
     def forward(
         self, x_t: Float[Tensor, "N H D"], t: Float[Tensor, "N"], pinned: Float[Tensor, "N P"]
@@ -83,7 +91,7 @@ class TemporalUNet(nn.Module):
         return out.transpose(1, 2)
 
 
-def _OutletNorm(width: int) -> nn.Module:
+def _outlet_norm(width: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2), nn.GroupNorm(GROUPS, width), nn.SiLU()
     )

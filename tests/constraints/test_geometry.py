@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constraint_strategies import grids, regions
 from glass_plan.constraints import Ball, Box, Grid, Moving, Region, Union
 from glass_plan.errors import SpecError
+from tests.constraints.strategies import grids, regions
 
 MAZE = ((1, 1, 1, 1), (1, 0, 0, 1), (1, 0, 1, 1), (1, 0, 0, 0))
 EXAMPLES: list[Region] = [
@@ -27,7 +28,9 @@ def double(*rows: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def distances(region: Region, points: torch.Tensor, times: torch.Tensor | None = None) -> list[float]:
+def distances(
+    region: Region, points: torch.Tensor, times: torch.Tensor | None = None
+) -> list[float]:
     times = torch.zeros(points.shape[:-1], dtype=points.dtype) if times is None else times
     return region.signed_distance(points, times).tolist()
 
@@ -62,7 +65,7 @@ def test_row_0_of_a_grid_is_on_top_and_outside_is_occupied() -> None:
     assert distances(grid, points) == pytest.approx(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(grid=grids, seed=st.integers(0, 999))
 def test_grid_agrees_with_brute_force(grid: Grid, seed: int) -> None:
     points = 4 * torch.rand(40, 2, generator=torch.Generator().manual_seed(seed)).double() - 2
@@ -99,10 +102,12 @@ def test_a_loop_goes_back_to_its_first_waypoint() -> None:
 
 def test_a_closed_list_of_waypoints_is_not_closed_twice() -> None:
     region = Moving(Ball((0, 0), 0.5), ((0, 0), (1, 0), (0, 0)), loop=True)
-    assert distances(region, double((1, 0)), torch.full((1,), 3.0).double()) == pytest.approx([-0.5])
+    assert distances(region, double((1, 0)), torch.full((1,), 3.0).double()) == pytest.approx(
+        [-0.5]
+    )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(region=regions, seed=st.integers(0, 999))
 def test_distance_changes_no_faster_than_point_and_time(region: Region, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -167,9 +172,9 @@ def test_tensors_made_in_inference_mode_still_serve_gradients(region: Region) ->
         (lambda: Moving(Ball((0, 0), 1), ((0, 0), (1, 0)), loop=1), "loop must be true or false"),
     ],
 )
-def test_a_region_out_of_range_says_what_is_wrong(build: object, text: str) -> None:
+def test_a_region_out_of_range_says_what_is_wrong(build: Callable[[], object], text: str) -> None:
     with pytest.raises(SpecError, match=text):
-        build()  # type: ignore[operator]
+        build()
 
 
 def test_regions_are_values() -> None:

@@ -44,9 +44,13 @@ class Mixture:
 
     def tilted(self, slope: float) -> tuple[float, float]:
         """Mean of p(x) exp(slope x) / Z, and log Z."""
-        w, m, d = (torch.tensor(v, dtype=torch.float64) for v in (self.weights, self.means, self.stds))
+        w, m, d = (
+            torch.tensor(v, dtype=torch.float64) for v in (self.weights, self.means, self.stds)
+        )
         log_terms = w.log() + slope * m + 0.5 * (slope * d) ** 2
-        return float((log_terms.softmax(0) * (m + slope * d**2)).sum()), float(log_terms.logsumexp(0))
+        return float((log_terms.softmax(0) * (m + slope * d**2)).sum()), float(
+            log_terms.logsumexp(0)
+        )
 
 
 ASYMMETRIC = Mixture((0.3, 0.7), (-2.0, 1.0), (0.5, 0.8))

@@ -40,7 +40,9 @@ def drawn(kernel, x, seed=0):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_shape_and_dtype_are_kept(kernel, shape, dtype):
-    out = drawn(kernel, torch.randn(4, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1)))
+    out = drawn(
+        kernel, torch.randn(4, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+    )
     assert out.shape == (4, *shape)
     assert out.dtype == dtype
     assert out.isfinite().all()

@@ -86,6 +86,8 @@ def test_systematic_resampling_copies_each_particle_about_its_weight():
 def test_systematic_resampling_is_unbiased():
     log_w = torch.tensor([0.1, 0.2, 0.7], dtype=torch.float64).log()
     generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([smc.systematic(log_w, generator).bincount(minlength=3) for _ in range(4000)])
+    draws = torch.stack(
+        [smc.systematic(log_w, generator).bincount(minlength=3) for _ in range(4000)]
+    )
     error = draws.double().std(0) / math.sqrt(len(draws))
     assert torch.all((draws.double().mean(0) - 3 * log_w.exp()).abs() < 5 * error + 1e-9)

@@ -26,7 +26,10 @@ def within_five_standard_errors(drawn, mean, variance):
     error = math.sqrt(variance / len(drawn))
     fourth = float(((drawn - drawn.mean()) ** 4).mean())
     spread = math.sqrt(max(fourth - variance**2, 1e-12) / len(drawn))
-    return abs(float(drawn.mean()) - mean) < 5 * error and abs(float(drawn.var()) - variance) < 5 * spread
+    return (
+        abs(float(drawn.mean()) - mean) < 5 * error
+        and abs(float(drawn.var()) - variance) < 5 * spread
+    )
 
 
 @pytest.mark.parametrize("rho", [-0.5, 0.0, 0.4, 1.0, None])
@@ -64,7 +67,9 @@ def test_one_glass_transition_over_all_time_is_the_flow_ode():
     assert torch.allclose(y, straight, atol=1e-9)
 
 
-@pytest.mark.parametrize(("t", "t_next", "rho"), [(0.2, 0.5, 0.4), (0.5, 0.9, -0.5), (0.3, 0.8, None)])
+@pytest.mark.parametrize(
+    ("t", "t_next", "rho"), [(0.2, 0.5, 0.4), (0.5, 0.9, -0.5), (0.3, 0.8, None)]
+)
 def test_scalar_form_equals_the_matrix_form(t, t_next, rho):
     schedule = Linear()
     used = t * (1 - t_next) / ((1 - t) * t_next) if rho is None else rho
@@ -79,14 +84,17 @@ def test_scalar_form_equals_the_matrix_form(t, t_next, rho):
         b = (1 - s) + s * sbar
         # covariance of (x_t, xbar_s) given z, with xbar_s = abar_s z + gbar x_t + b eps
         sigma = torch.tensor(
-            [[noise_x, gbar * noise_x], [gbar * noise_x, gbar**2 * noise_x + b**2]], dtype=torch.float64
+            [[noise_x, gbar * noise_x], [gbar * noise_x, gbar**2 * noise_x + b**2]],
+            dtype=torch.float64,
         )
         solved = torch.linalg.solve(sigma, mu)
         precision = mu @ solved
         statistic = solved @ torch.stack([x_t, y + gbar * x_t]) / precision
         t_star = float(precision.sqrt() / (1 + precision.sqrt()))
         assert step.t_star == pytest.approx(t_star, abs=1e-12)
-        assert float(step.from_x * x_t + step.from_y * y) == pytest.approx(t_star * float(statistic), abs=1e-12)
+        assert float(step.from_x * x_t + step.from_y * y) == pytest.approx(
+            t_star * float(statistic), abs=1e-12
+        )
 
 
 def test_a_transition_costs_as_many_calls_as_inner_steps():

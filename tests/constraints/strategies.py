@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import torch
 from hypothesis import strategies as st
 
@@ -42,7 +45,7 @@ static: st.SearchStrategy[Region] = st.recursive(
     max_leaves=3,
 )
 paths = st.lists(point, min_size=2, max_size=4, unique=True).filter(
-    lambda path: all(abs(a[0] - b[0]) + abs(a[1] - b[1]) > 0.01 for a, b in zip(path, path[1:]))
+    lambda path: all(math.dist(a, b) > 0.01 for a, b in pairwise(path))
 )
 moving = st.builds(Moving, static, paths.map(tuple), st.floats(0.1, 2), st.booleans())
 regions: st.SearchStrategy[Region] = static | moving
