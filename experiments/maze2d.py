@@ -11,6 +11,7 @@ robot radius), from random starts at rest to random goals.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,6 @@ def reach(args: Args, task: str) -> None:
     """Closed loop in the unmodified environment; interrupted runs resume."""
     maze = MAZES[task]
     path = args.out / f"reach-{task}-{args.ode_steps}.jsonl"
-    returns = path.with_suffix(".returns.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)
@@ -92,6 +92,7 @@ def reach(args: Args, task: str) -> None:
             seed=seed,
             sampler_seed=seed,
             aware=False,
+            fallback="follow",
             env_kwargs={
                 "continuing_task": True,  # D4RL counts steps at the goal until the limit
                 "reset_target": False,
@@ -103,12 +104,10 @@ def reach(args: Args, task: str) -> None:
         if seed not in done
     ]
     for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
-        append_row(path, Row.of(episode, episode.seed))
-        with returns.open("a") as file:
-            file.write(json.dumps({"seed": episode.seed, "return": d4rl_return(episode)}) + "\n")
+        paid = {"d4rl_return": float(d4rl_return(episode))}
+        append_row(path, dataclasses.replace(Row.of(episode, episode.seed), info=paid))
     rows = [row for row in read_rows(path) if row.seed in seeds]
-    paid = [json.loads(line) for line in returns.read_text().splitlines()]
-    raw = np.array([line["return"] for line in paid if line["seed"] in seeds])
+    raw = np.array([row.info["d4rl_return"] for row in rows])
     wins = sum(row.success for row in rows)
     low, high = wilson(wins, len(rows))
     scores = np.array([normalized_score(task, value) for value in raw])
@@ -116,6 +115,17 @@ def reach(args: Args, task: str) -> None:
     print(f"{task}: unguided, {args.ode_steps} ODE steps, {CONTROLLER}")
     print(f"  success {wins}/{len(rows)} [{low:.3f}, {high:.3f}] in {maze.max_episode_steps} steps")
     print(f"  raw return {raw.mean():.1f}, D4RL score {scores.mean():.1f} +- {error:.1f} (s.e.)")
+    summary = {
+        "n": len(rows),
+        "success": wins,
+        "interval": [low, high],
+        "step_limit": maze.max_episode_steps,
+        "raw_return": float(raw.mean()),
+        "d4rl_score": float(scores.mean()),
+        "d4rl_score_standard_error": float(error),
+        "controller": CONTROLLER,
+    }
+    write_summary(args, f"reach-{task}", summary)
 
 
 def d4rl_return(episode: Episode) -> int:
@@ -140,6 +150,25 @@ def plans(args: Args, planner: Planner, maze: Maze) -> None:
     print(f"{maze.name}: unguided, 1 sample, {args.ode_steps} ODE steps")
     print(f"  plans that touch a wall {touches}/{args.episodes} [{low:.3f}, {high:.3f}]")
     print(f"  {np.median(milliseconds):.1f} ms a plan")
+    summary = {
+        "n": args.episodes,
+        "touches": touches,
+        "interval": [low, high],
+        "median_ms": float(np.median(milliseconds)),
+    }
+    write_summary(args, f"plans-{maze.name}", summary)
+
+
+def write_summary(args: Args, name: str, summary: dict[str, object]) -> None:
+    """``NAME.json`` beside the results: the numbers, and what made them."""
+    made_by = {
+        "protocol": args.protocol,
+        "model": args.model,
+        "first_seed": args.first_seed,
+        "ode_steps": args.ode_steps,
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / f"{name}.json").write_text(json.dumps(made_by | summary, indent=2))
 
 
 def random_pair(maze: Maze, rng: np.random.Generator) -> np.ndarray:

@@ -155,7 +155,7 @@ def from_pretrained(
         device: where the weights go.
 
     Raises:
-        CheckpointError: unknown name, corrupt weights, or weights that do not fit the configuration.
+        CheckpointError: unknown name, corrupt weights, or weights of another configuration.
     """
     folder = resolve(name)
     try:

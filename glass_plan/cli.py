@@ -1,4 +1,4 @@
-"""The command line ``glass-plan``: the one module that brings planner and simulated worlds together.
+"""The command line ``glass-plan``: the one place where planner and simulated worlds meet.
 
 Exit codes: 0 what was asked for happened, 2 bad request, 3 infeasible plan.
 """

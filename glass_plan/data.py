@@ -120,7 +120,7 @@ class Windows:
 
 
 def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) -> None:
-    """Save trips as a Minari data set with PointMaze's dictionary observations; replaces an old one.
+    """Save trips as a Minari data set with PointMaze's observations; replaces an old one.
 
     Args:
         dataset_id: ``namespace/name-vN``.

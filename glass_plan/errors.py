@@ -45,7 +45,7 @@ class ProtocolError(GlassPlanError, ValueError):
 
 
 def did_you_mean(got: str, valid: Iterable[str]) -> str:
-    """Sentence end that lists the valid names and the nearest: ``; did you mean 'x'? Valid: ...``."""
+    """End of a sentence that lists the valid names and the nearest of them."""
     names = sorted(valid)
     nearest = difflib.get_close_matches(got, names, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ";"

@@ -1,8 +1,8 @@
 """What the numbers of a trajectory mean: channels with units, waypoints in time.
 
 A trajectory is a tensor ``(..., H, D)`` in world units. The time from each waypoint to the next is
-one of its channels, ``dt`` [s]: a plan of H waypoints spans two cells or the whole maze, and steering
-may slow it down anywhere. Knows nothing of models, constraints or robots.
+one of its channels, ``dt`` [s]: a plan of H waypoints spans two cells or the whole maze, and
+steering may slow it down anywhere. Knows nothing of models, constraints or robots.
 """
 
 from __future__ import annotations

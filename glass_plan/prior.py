@@ -110,7 +110,7 @@ class FlowPrior(nn.Module):
 
 @dataclass
 class Count:
-    """What the network was asked for: ``rows`` (the NFE of a plan) in ``calls`` sequential calls."""
+    """What the network was asked for: ``rows`` (a plan's NFE) in ``calls`` sequential calls."""
 
     rows: int = 0
     calls: int = 0

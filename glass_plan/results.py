@@ -40,6 +40,7 @@ class Row:
         nfe: network rows of each decision that planned.
         wall_time: [s] of each decision that planned.
         error: what was raised, if anything.
+        info: further numbers of a protocol, by name.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Row:
     nfe: tuple[int, ...]
     wall_time: tuple[float, ...]
     error: str | None = None
+    info: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, episode: Episode, sampler_seed: int = 0) -> Self:

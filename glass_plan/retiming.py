@@ -72,7 +72,8 @@ def _tangents(direction: Float[Tensor, "... H-1 2"]) -> Float[Tensor, "... H 2"]
     """Unit tangent at every waypoint: the mean of the directions before and after."""
     inner = direction[..., 1:, :] + direction[..., :-1, :]
     both = torch.cat([direction[..., :1, :], inner, direction[..., -1:, :]], dim=-2)
-    return both / both.norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
+    unit: Tensor = both / both.norm(dim=-1, keepdim=True).clamp_min(SHORTEST)
+    return unit
 
 
 def _speed_profile(

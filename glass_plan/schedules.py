@@ -78,7 +78,7 @@ class Linear(Schedule):
 
 
 class Cosine(Schedule):
-    """alpha_t = sin(pi t / 2), sigma_t = cos(pi t / 2) (variance preserving, Nichol & Dhariwal 2021)."""
+    """alpha_t = sin(pi t / 2), sigma_t = cos(pi t / 2) (Nichol & Dhariwal 2021)."""
 
     def alpha(self, t: float) -> float:
         return math.sin(math.pi * t / 2)

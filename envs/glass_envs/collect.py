@@ -94,7 +94,8 @@ def collect_trips(
         progress: called with the number of transitions of each finished trip.
 
     Returns:
-        The trips, and how many more were dropped because they came within ``MIN_CLEARANCE`` of a wall or never arrived.
+        The trips, and how many more were dropped: closer to a wall than ``MIN_CLEARANCE``, or
+        never there.
     """
     slots = _Slots(maze, np.random.default_rng(seed))
     trips: list[Trip] = []

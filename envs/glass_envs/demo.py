@@ -63,7 +63,7 @@ ARMS = {
     f"{STEERED}, may brake": Arm(GUIDED, "brake"),
 }
 """All spend the same network rows on a plan from scratch. The first three compare planners: their
-best plan is driven whether it is feasible or not. The others may stop rather than drive into a disc."""
+best plan is driven, feasible or not. The others may stop rather than drive into a disc."""
 ROUTES = 4
 """Unguided samples on which a scene's discs are put."""
 

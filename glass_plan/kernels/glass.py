@@ -1,11 +1,11 @@
 """GLASS transitions: a flow inside the flow (Holderrieth et al. 2025, arXiv 2509.25170).
 
-A stochastic transition x_t -> x_t' with noise correlation rho, which keeps the marginals, sampled by
+A stochastic transition x_t -> x_t' with noise correlation rho keeps the marginals; it is sampled by
 an ODE over the *pretrained* denoiser. Scalar form, with y_s = xbar_s - gbar x_t:
 
     gbar = rho sigma' / sigma,  abar = alpha' - gbar alpha,  sbar^2 = sigma'^2 (1 - rho^2)
     Lambda = (alpha / sigma)^2 + (abar_s / sbar_s)^2
-    network input  alpha_t* [ (alpha / sigma^2) x_t + (abar_s / sbar_s^2) y_s ] / Lambda  at t*(Lambda)
+    network input  alpha_t* [ (alpha / sigma^2) x_t + (abar_s / sbar_s^2) y_s ] / Lambda, at t*
     exact-in-D step  y_s' = r y_s + (abar_s' - r abar_s) D,  r = sbar_s' / sbar_s
     x_t' = y_1 + gbar x_t
 

@@ -30,7 +30,8 @@ class _Block(nn.Module):
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         scale, shift, gate = self.modulation(embedding).chunk(3, dim=-1)
         change: Tensor = self.mlp(self.norm(h) * (1 + scale) + shift)
-        return h + (1 + gate) * change
+        out: Tensor = h + (1 + gate) * change
+        return out
 
 
 class TrajectoryMLP(nn.Module):

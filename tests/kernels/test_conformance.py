@@ -1,4 +1,4 @@
-"""What every kernel keeps to: determinism, shapes, no mutation, batch of one equals batch of many."""
+"""What every kernel keeps to: determinism, shapes, no mutation, independent particles."""
 
 from __future__ import annotations
 

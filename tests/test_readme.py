@@ -1,0 +1,32 @@
+"""The README's Python runs as written, and its specs load."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from glass_plan.constraints import load_spec
+
+
+def test_python_blocks_of_the_readme_run(repository, capsys):
+    text = (repository / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert "success" in capsys.readouterr().out
+
+
+def test_every_file_that_the_readme_names_exists(repository):
+    text = (repository / "README.md").read_text()
+    names = re.findall(r"(?:experiments|checkpoints|envs)/[\w/*.]*\w", text)
+    assert names
+    for name in names:
+        assert list(repository.glob(name)), name
+
+
+@pytest.mark.parametrize("name", ["discs"])
+def test_shipped_specs_load_and_round_trip(repository, name):
+    spec = load_spec(repository / "experiments" / "specs" / f"{name}.yaml")
+    assert set(spec.parts()) == {"first", "second", "speed_limit"}
