@@ -131,11 +131,10 @@ def resolve(name: str) -> Path:
 
 
 def save_pretrained(prior: FlowPrior, config: PriorConfig, folder: Path) -> None:
-    """Write config and weights; the weights are stored in half precision."""
+    """Write config and weights; parameters are stored in half precision, buffers as they are."""
+    parameters = {key for key, _ in prior.named_parameters()}
     half = {
-        key: value.half()
-        if value.is_floating_point() and not key.startswith("normalizer")
-        else value
+        key: value.half() if key in parameters else value
         for key, value in prior.state_dict().items()
     }
     blob = save({key: value.contiguous().cpu() for key, value in half.items()})

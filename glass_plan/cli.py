@@ -134,6 +134,7 @@ def train(
 
         for _ in run_training(trainer, folder, on_step=show):
             save_pretrained(trainer.averaged, config, folder / "pretrained")
+    save_pretrained(trainer.averaged, config, folder / "pretrained")
     console.print(f"model in {folder / 'pretrained'}")
     return 0
 

@@ -155,7 +155,8 @@ def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) ->
     if dataset_id in minari.list_local_datasets():
         minari.delete_dataset(dataset_id)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`eval_env` is set to None")  # none is meant
+        # the simulator was driven directly, without a Gymnasium environment
+        warnings.filterwarnings("ignore", message="(`eval_env` is set to|env_spec is) None")
         minari.create_dataset_from_buffers(
             dataset_id,
             buffers,

@@ -42,11 +42,10 @@ def retime(
     position, velocity = trajectory.channel("position"), trajectory.channel("velocity")
     step = torch.diff(position, dim=-2)  # (..., H-1, 2)
     length = step.norm(dim=-1).clamp_min(SHORTEST)
-    direction = step / length[..., None]
-    tangent = _tangents(direction)
+    tangent = _tangents(step / length[..., None])
     start = (velocity[..., 0, :] * tangent[..., 0, :]).sum(-1).clamp_min(0.0)
     fastest = min(dynamics.max_speed, max_speed or dynamics.max_speed)
-    speed = _speed_profile(length, direction, start, dynamics, fastest)
+    speed = _speed_profile(length, tangent, start, dynamics, fastest)
     mean = (0.5 * (speed[..., 1:] + speed[..., :-1])).clamp_min(SLOWEST)
     dt = length / mean
     driven = speed[..., None] * tangent
@@ -78,16 +77,16 @@ def _tangents(direction: Float[Tensor, "... H-1 2"]) -> Float[Tensor, "... H 2"]
 
 def _speed_profile(
     length: Float[Tensor, "... H-1"],
-    direction: Float[Tensor, "... H-1 2"],
+    tangent: Float[Tensor, "... H 2"],
     start: Float[Tensor, "..."],
     dynamics: Dynamics,
     fastest: float,
 ) -> Float[Tensor, "... H"]:
     """Largest drivable speed at every waypoint."""
     accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
-    turn = torch.diff(direction, dim=-2).norm(dim=-1)
-    curvature = turn / (0.5 * (length[..., 1:] + length[..., :-1]))
-    inner = (accel / curvature.clamp_min(SHORTEST)).clamp_max(fastest**2)
+    curvature = torch.diff(tangent, dim=-2).norm(dim=-1) / length  # of every interval
+    sharper = torch.maximum(curvature[..., 1:], curvature[..., :-1])
+    inner = (accel / sharper.clamp_min(SHORTEST)).clamp_max(fastest**2)
     ends = torch.zeros_like(start)[..., None]
     w = torch.cat([start[..., None] ** 2, inner, ends], dim=-1)
     way = 2 * accel * torch.nn.functional.pad(length.cumsum(-1), (1, 0))

@@ -1,0 +1,75 @@
+"""The command line: help with examples, exit codes, machine-readable output."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import minari
+import pytest
+
+from glass_plan import cli
+from glass_plan.checkpoint import from_pretrained
+from tests.models import MODEL
+
+PLAN = ["plan", MODEL, "--start", "-1", "-1", "--goal", "-1", "1"]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["glass-plan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code
+
+    return call
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_shows_an_example(run, capsys, command):
+    assert run(command, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"Example: glass-plan {command}" in shown
+
+
+def test_a_plan_is_printed_as_json(run, capsys, tmp_path):
+    assert run(*PLAN, "--json", "--picture", tmp_path / "plan.png") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == "feasible"
+    assert len(result["states"]) == len(result["times"]) == len(result["actions"])
+    assert (tmp_path / "plan.png").stat().st_size > 1000
+
+
+def test_an_infeasible_plan_exits_with_three(run, tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("avoid: {box: {low: [0.4, -0.6], high: [1.6, 0.6]}}")
+    assert run(*PLAN, "--spec", spec) == cli.INFEASIBLE == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["plan", "maze2d-lage", "--start", "0", "0", "--goal", "1", "1"], "maze2d-large"),
+        (["plan", MODEL, "--start", "0", "0", "--goal", "1", "1"], "violates 'walls'"),
+        (["collect", "maze2d-hug"], "did you mean"),
+        (["train", MODEL, "--data", "glass_plan/none-v0"], "no local Minari data set"),
+    ],
+)
+def test_a_bad_request_exits_with_two_and_says_why(run, capsys, arguments, text):
+    assert run(*arguments) == cli.BAD_REQUEST == 2
+    assert text in " ".join(capsys.readouterr().err.split())
+
+
+def test_doctor_names_the_checkpoints(run, capsys):
+    assert run("doctor") == 0
+    assert MODEL in capsys.readouterr().err
+
+
+def test_collected_data_train_a_model_that_loads(run, tmp_path):
+    assert run("collect", MODEL, "--steps", 3000, "--workers", 1) == 0
+    assert minari.load_dataset(f"glass_plan/{MODEL}-v0").total_steps >= 3000
+    out = tmp_path / "run"
+    assert run("train", MODEL, "--steps", 2, "--batch", 4, "--out", out) == 0
+    prior, _ = from_pretrained(str(out / "pretrained"))
+    assert prior.horizon > 0

@@ -1,0 +1,136 @@
+"""The controller: never silent, keeps what holds, falls back when nothing does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+
+from glass_plan.constraints import Avoid, Ball
+from glass_plan.controller import CHECK_EVERY, RecedingHorizon, head, remainder
+from glass_plan.errors import RequestError
+from glass_plan.planner import Planner
+from glass_plan.records import Outcome, Status
+from glass_plan.rollout import run_episode
+from glass_plan.tracking import Reference, brake
+from tests.models import ENV_ID, MODEL
+
+START, GOAL = np.array([-1.0, -1.0, 0.0, 0.0]), (-1.0, 1.0)
+PLACES = {"start": (-1.0, -1.0), "goal": GOAL}
+
+
+@pytest.fixture(scope="module")
+def planner():
+    return Planner.from_pretrained(MODEL)
+
+
+@pytest.fixture
+def env():
+    made = gymnasium.make(ENV_ID)
+    yield made
+    made.close()
+
+
+def test_act_before_reset_is_refused(planner):
+    with pytest.raises(RequestError, match="call reset"):
+        RecedingHorizon(planner, None, fallback="brake").act(START, 0.0)
+
+
+def test_an_observation_that_is_not_finite_is_refused(planner):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    controller.reset(GOAL, 0)
+    with pytest.raises(RequestError, match="finite"):
+        controller.act([np.nan, 0, 0, 0], 0.0)
+
+
+def test_an_unknown_fallback_is_refused(planner):
+    with pytest.raises(RequestError, match="did you mean 'brake'"):
+        RecedingHorizon(planner, None, fallback="brakes")
+
+
+def test_it_plans_once_and_keeps_a_plan_that_holds(planner, env):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    episode = run_episode(env, controller, seed=0, options=PLACES)
+    assert episode.success
+    outcomes = [decision.outcome for decision in episode.decisions]
+    assert outcomes[0] is Outcome.PLANNED
+    assert outcomes.count(Outcome.REUSED) >= len(outcomes) - 2
+    assert all(decision.reason for decision in episode.decisions)
+    times = [decision.time for decision in episode.decisions]
+    assert np.allclose(np.diff(times), CHECK_EVERY)
+
+
+class Hopeless:
+    """A planner whose plans all end as infeasible from their first step on."""
+
+    def __init__(self, planner):
+        self.walls, self.dynamics, self.asked = planner.walls, planner.dynamics, 0
+        self._plan = planner.plan(START, GOAL, seed=0)
+
+    def plan(self, *args, **kwargs):
+        self.asked += 1
+        return replace(self._plan, status=Status.INFEASIBLE, margins={"everything": -1.0})
+
+
+def test_the_fallback_brakes_and_tries_again(planner):
+    hopeless = Hopeless(planner)
+    disc = Avoid(Ball((-1.0, -1.0), 0.3))  # no plan is safe for even the next moments
+    controller = RecedingHorizon(hopeless, disc, fallback="brake")
+    controller.reset(GOAL, 0)
+    moving = np.array([-1.0, -1.0, 2.0, 0.0])
+    assert np.allclose(controller.act(moving, 0.0), brake(moving))
+    controller.act(moving, CHECK_EVERY)
+    assert hopeless.asked == 2
+    assert [d.outcome for d in controller.decisions] == [Outcome.FALLBACK] * 2
+    assert "infeasible" in controller.decisions[0].reason
+
+
+def test_following_drives_the_least_violating_plan(planner):
+    controller = RecedingHorizon(
+        Hopeless(planner), Avoid(Ball((-1.0, -1.0), 0.3)), fallback="follow"
+    )
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    assert controller.decisions[0].outcome is Outcome.PLANNED
+    assert "least violating" in controller.decisions[0].reason
+
+
+def test_same_seeds_same_episode(planner, env):
+    disc = Avoid(Ball((1.0, 0.2), 0.15))
+    first, again = (
+        run_episode(
+            env, RecedingHorizon(planner, disc, fallback="brake"), 5, sampler_seed=7, options=PLACES
+        )
+        for _ in range(2)
+    )
+    assert np.array_equal(first.states, again.states)
+    assert [d.outcome for d in first.decisions] == [d.outcome for d in again.decisions]
+
+
+def test_a_push_off_the_plan_makes_it_plan_again(planner):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    controller.act(START + np.array([0.25, 0.2, 0.0, 0.0]), CHECK_EVERY)
+    assert controller.decisions[1].outcome is Outcome.PLANNED
+    assert "off the plan" in controller.decisions[1].reason
+
+
+def test_the_remainder_starts_here_and_ends_at_the_goal(planner):
+    plan = planner.plan(START, GOAL, seed=0)
+    reference = Reference.of(plan)
+    state = np.array([*reference.spline(0.5), *reference.spline(0.5, 1)])
+    rest = remainder(plan, reference, 0.5, state, time=2.0)
+    assert np.allclose(rest.x[0, :4], state, atol=1e-5)
+    assert np.allclose(rest.x[-1, :2], GOAL, atol=1e-3)
+    assert float(rest.times[0]) == pytest.approx(2.0)
+    assert float(rest.times[-1]) == pytest.approx(2.0 + reference.end - 0.5, abs=1e-3)
+
+
+def test_the_head_is_the_first_moments(planner):
+    plan = planner.plan(START, GOAL, seed=0)
+    soon = head(plan.trajectory, 0.4)
+    assert 2 <= soon.x.shape[0] < plan.trajectory.x.shape[0]
+    assert float(soon.times[-2]) <= 0.4 < float(soon.times[-1])

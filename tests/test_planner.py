@@ -1,0 +1,168 @@
+"""Planning: bad requests are refused before any network call, verdicts come with evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from glass_plan.constraints import Avoid, Ball, Box, Reach, SpeedLimit
+from glass_plan.errors import GlassPlanError, LayoutError, RequestError
+from glass_plan.layout import Channel, Layout, Trajectory
+from glass_plan.planner import ENOUGH, Planner, Sampling, choose
+from glass_plan.records import Status
+from tests.models import MODEL
+
+START, GOAL = (-1.0, -1.0, 0.0, 0.0), (-1.0, 1.0)
+"""Opposite ends of the U."""
+
+
+@pytest.fixture(scope="module")
+def planner():
+    return Planner.from_pretrained(MODEL)
+
+
+@pytest.fixture
+def silent(planner, monkeypatch):
+    """Fails the test if the network is called."""
+
+    def refuse(*_):
+        raise AssertionError("the network was called")
+
+    monkeypatch.setattr(planner.prior, "denoise", refuse)
+    return planner
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "constraints", "text"),
+    [
+        ((-1.0, 0.0, 0, 0), GOAL, None, "start .* violates 'walls'"),
+        ((-9.0, 0.0, 0, 0), GOAL, None, "start .* violates 'walls'"),
+        (START, (0.0, 9.0), None, "goal .* violates 'walls'"),
+        (START, GOAL, Avoid(Ball((-1.0, -1.0), 0.2)), "start .* violates 'avoid_ball'"),
+        ((np.nan, 0, 0, 0), GOAL, None, "start must be finite"),
+        ((-1.0, -1.0), GOAL, None, r"start must have shape \(4,\)"),
+        ({"state": START}, GOAL, None, "lacks the key 'observation'"),
+        (START, (1.0, np.inf), None, "goal must be finite"),
+    ],
+)
+def test_a_bad_request_is_refused_before_any_sampling(silent, start, goal, constraints, text):
+    with pytest.raises(RequestError, match=text):
+        silent.plan(start, goal, constraints)
+
+
+def test_a_constraint_on_a_missing_channel_is_refused(silent):
+    kept = tuple(c for c in silent.prior.layout.channels if c.name != "velocity")
+    layout = Layout((*kept, Channel("spin", 2, "1/s")), start=("position", "spin"))
+    silent.prior.layout, before = layout, silent.prior.layout
+    try:
+        with pytest.raises(LayoutError, match="velocity"):
+            silent.plan(START, GOAL, SpeedLimit(2.0))
+    finally:
+        silent.prior.layout = before
+
+
+def test_an_unknown_method_names_the_nearest(planner):
+    with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
+        planner.with_sampling(Sampling(method="glass-fk"))
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(), Sampling.unguided(10), Sampling.best_of(4, 5)], ids=lambda s: s.method
+)
+def test_a_plan_goes_from_start_to_goal_and_counts_its_rows(planner, sampling, monkeypatch):
+    rows = []
+    forward = planner.prior.net.forward
+    monkeypatch.setattr(
+        planner.prior.net, "forward", lambda x, t, p: (rows.append(len(x)), forward(x, t, p))[1]
+    )
+    plan = planner.with_sampling(sampling).plan(START, GOAL, seed=3)
+    assert plan.nfe == sum(rows) == sampling.rows
+    assert plan.calls == len(rows)
+    assert np.allclose(plan.states[0], START, atol=1e-3)
+    assert np.allclose(plan.states[-1, :2], GOAL, atol=1e-3)
+    assert np.all(np.diff(plan.times) > 0)
+
+
+def test_the_seed_decides_the_plan(planner):
+    first, again, other = (planner.plan(START, GOAL, seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first.states, again.states)
+    assert not np.array_equal(first.states, other.states)
+
+
+def test_steering_goes_around_what_the_model_likes_to_drive_through(planner):
+    unguided = planner.with_sampling(Sampling.unguided(20)).plan(START, GOAL, seed=0)
+    on_the_way = unguided.states[np.argmin(np.abs(unguided.states[:, 1])), :2]
+    disc = Avoid(Ball((float(on_the_way[0]), float(on_the_way[1])), 0.12))
+    assert float(disc.margin(unguided.trajectory)) < 0
+    steered = planner.plan(START, GOAL, disc, seed=0)
+    assert steered.status is Status.FEASIBLE
+    assert steered.margins["avoid_ball"] > 0
+    assert steered.margins["walls"] > 0
+
+
+def test_an_impossible_request_comes_back_infeasible_with_its_margins(planner):
+    plan = planner.plan(START, GOAL, Avoid(Box((0.4, -0.6), (1.6, 0.6))), seed=0)
+    assert plan.status is Status.INFEASIBLE
+    assert min(plan.margins.values()) < 0
+    assert set(plan.margins) == {"walls", "avoid_box"}
+
+
+def test_a_region_off_the_way_is_not_reached(planner):
+    plan = planner.plan(START, (0.0, -1.0), Reach(Ball((-1.0, 1.0), 0.2)), seed=0)
+    assert plan.status is Status.INFEASIBLE
+
+
+def test_a_speed_limit_is_kept(planner):
+    plan = planner.plan(START, GOAL, SpeedLimit(1.0), seed=0)
+    assert plan.margins["speed_limit"] > 0
+    assert np.linalg.norm(plan.states[:, 2:], axis=1).max() < 1.0
+
+
+def test_a_deadline_in_the_past_ends_in_a_timeout(planner):
+    plan = planner.plan(START, GOAL, seed=0, deadline=0.0)
+    assert plan.status is Status.TIMEOUT
+    assert plan.nfe < Sampling().rows
+
+
+def test_a_warm_start_refines_the_plan_at_fewer_rows(planner):
+    cold = planner.plan(START, GOAL, seed=0)
+    warm = planner.plan(START, GOAL, seed=1, warm_start=cold.trajectory)
+    assert warm.nfe < cold.nfe
+    assert warm.status is Status.FEASIBLE
+
+
+def test_out_of_a_violation_is_planned_when_not_strict(planner):
+    plan = planner.plan(START, GOAL, Avoid(Ball((-1.05, -1.0), 0.1)), strict=False)
+    assert plan.status is Status.INFEASIBLE  # it begins inside
+    assert isinstance(plan.margins["avoid_ball"], float)
+
+
+def test_all_errors_are_of_one_family():
+    assert issubclass(RequestError, GlassPlanError)
+    assert issubclass(RequestError, ValueError)
+
+
+def lines(planner, heights, dts):
+    """Straight candidates at heights y with equal time steps."""
+    x = torch.zeros(len(heights), 5, planner.prior.layout.dim)
+    x[:, :, 0] = torch.linspace(0, 1, 5)
+    x[:, :, 1] = torch.tensor(heights)[:, None]
+    x[:, :, 6] = torch.tensor(dts)[:, None]
+    return Trajectory(x, replace(planner.prior.layout, radius=0.0))
+
+
+def test_the_rule_of_choice(planner):
+    far = {"far": Avoid(Ball((0.5, 0.0), 0.1))}
+    inside, near, wide, wide_and_slow = 0.0, 0.1 + ENOUGH / 2, 0.5, 0.9
+    best, margins, feasible = choose(lines(planner, [inside, near], [0.1, 0.2]), far)
+    assert (best, feasible) == (1, True)
+    assert margins["far"] == pytest.approx(ENOUGH / 2, abs=1e-5)
+    best, _, _ = choose(lines(planner, [near, wide], [0.1, 0.1]), far)
+    assert best == 1  # more margin, up to enough
+    best, _, _ = choose(lines(planner, [wide, wide_and_slow], [0.1, 0.2]), far)
+    assert best == 0  # both have enough: the shorter time
+    best, _, feasible = choose(lines(planner, [inside, 0.05], [0.1, 0.1]), far)
+    assert (best, feasible) == (1, False)  # the least violating

@@ -1,0 +1,93 @@
+"""Drivable speeds: closed forms on a line and a circle, force limits everywhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.retiming import AXIS_SHARE, FORCE_SHARE, inverse_dynamics, retime, settle
+from tests.tiny import BALL
+
+ACCEL = FORCE_SHARE * AXIS_SHARE * BALL.gear / BALL.mass
+
+
+def along(positions, velocity=(0.0, 0.0)):
+    x = torch.zeros(*positions.shape[:-1], 7, dtype=torch.float64)
+    x[..., :2] = positions
+    x[..., 0, 2:4] = torch.tensor(velocity, dtype=torch.float64)
+    x[..., 6] = 0.1
+    return Trajectory(x, POINT_MASS)
+
+
+def line(length, count=200):
+    x = torch.linspace(0, length, count, dtype=torch.float64)
+    return torch.stack([x, 0 * x], dim=-1)
+
+
+def test_a_line_from_rest_to_rest_takes_the_time_of_the_triangle_profile():
+    driven = retime(along(line(0.5)), BALL)
+    assert float(driven.times[-1]) == pytest.approx(2 * math.sqrt(0.5 / ACCEL), rel=2e-2)
+    assert float(driven.channel("velocity")[-1].norm()) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_speed_limit_makes_it_a_trapezoid():
+    driven = retime(along(line(3.0, 600)), BALL, max_speed=1.5)
+    ramps = 1.5 / ACCEL
+    assert float(driven.channel("velocity").norm(dim=-1).max()) == pytest.approx(1.5)
+    assert float(driven.times[-1]) == pytest.approx(ramps + 3.0 / 1.5, rel=2e-2)
+
+
+def test_a_circle_is_driven_at_the_speed_of_its_curvature():
+    angle = torch.linspace(0, math.pi, 300, dtype=torch.float64)
+    radius = 0.3
+    driven = retime(along(radius * torch.stack([angle.cos(), angle.sin()], dim=-1)), BALL)
+    middle = driven.channel("velocity")[100:200].norm(dim=-1)
+    assert torch.allclose(middle, torch.full_like(middle, math.sqrt(ACCEL * radius)), rtol=1e-2)
+
+
+@given(st.integers(0, 10_000))
+def test_force_stays_within_its_limit_on_smooth_ways(seed):
+    generator = torch.Generator().manual_seed(seed)
+    s = torch.linspace(0, 1, 150, dtype=torch.float64)[:, None]
+    waves = (
+        torch.randn(4, 2, generator=generator, dtype=torch.float64) / torch.arange(1, 5)[:, None]
+    )
+    way = 4 * s + (torch.sin(math.pi * s * torch.arange(1, 5)) @ waves)
+    driven = retime(along(way), BALL)
+    change = torch.diff(driven.channel("velocity"), dim=0) / driven.dt[:-1, None]
+    assert float(change.norm(dim=-1).max()) * BALL.mass < 0.95 * BALL.gear
+    assert torch.equal(driven.channel("position"), way)
+
+
+def test_the_present_velocity_stays():
+    driven = retime(along(line(2.0), velocity=(1.0, 0.5)), BALL)
+    assert driven.channel("velocity")[0].tolist() == [1.0, 0.5]
+
+
+def test_one_alone_is_driven_as_in_a_batch():
+    both = torch.stack([line(1.0, 50), line(3.0, 50)])
+    together = retime(along(both), BALL).x
+    assert torch.allclose(together[0], retime(along(both[0]), BALL).x)
+
+
+def test_inverse_dynamics_by_hand():
+    velocity = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    action = inverse_dynamics(velocity, torch.tensor([0.1], dtype=torch.float64), BALL)
+    assert action[0].tolist() == pytest.approx([(BALL.mass * 10 + 0.5) / 100, 0.0])
+
+
+def test_settling_holds_the_goal_and_leaves_the_way_before_it():
+    way = line(1.0, 11)
+    jitter = way.clone()
+    jitter[9] = torch.tensor([1.03, 0.05])
+    held = settle(along(jitter), 0.15).channel("position")
+    assert torch.equal(held[:9], way[:9])
+    assert torch.equal(held[10], way[10])
+    assert float((held[9] - jitter[9]).norm()) < 0.15
+    again = settle(along(torch.cat([jitter, jitter[-1:] + 0.02, jitter[-1:]])), 0.15)
+    assert torch.equal(again.channel("position")[-2], way[-1])
