@@ -25,7 +25,8 @@ from rich.progress import track
 from glass_envs.mazes import MAZES, Maze
 from glass_plan.d4rl_compat import normalized_score
 from glass_plan.executors import EpisodeTask, run_tasks
-from glass_plan.planner import Planner, Sampling
+from glass_plan.methods import Sampling
+from glass_plan.planner import Planner
 from glass_plan.records import Episode
 from glass_plan.safety import Row, append_row, read_rows
 from glass_plan.statistics import wilson

@@ -34,7 +34,8 @@ from glass_plan.errors import (
     SpecError,
 )
 from glass_plan.layout import Channel, Layout, Trajectory
-from glass_plan.planner import Planner, Sampling
+from glass_plan.methods import Sampling
+from glass_plan.planner import Planner
 from glass_plan.prior import FlowPrior
 from glass_plan.records import Decision, Episode, Outcome, Plan, Status
 from glass_plan.rewards import Reward

@@ -165,7 +165,8 @@ def plan(
         picture: write a PNG of the plan.
     """
     from glass_plan.constraints import load_spec
-    from glass_plan.planner import Planner, Sampling
+    from glass_plan.methods import Sampling
+    from glass_plan.planner import Planner
     from glass_plan.records import Status
 
     planner = Planner.from_pretrained(model, sampling=Sampling(method=method))

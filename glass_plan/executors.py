@@ -18,7 +18,8 @@ import torch
 
 from glass_plan.constraints import Constraint
 from glass_plan.controller import RecedingHorizon
-from glass_plan.planner import Planner, Sampling
+from glass_plan.methods import Sampling
+from glass_plan.planner import Planner
 from glass_plan.records import Episode
 from glass_plan.rollout import run_episode
 

@@ -1,14 +1,14 @@
 """Planner: a request in, a plan with its evidence out.
 
-Draws candidates from the prior by one of the ``METHODS``, makes their speeds drivable, judges all
-of them by exact margins and chooses by rule. Knows no simulator.
+Has candidates drawn from the prior (methods.py), makes their speeds drivable, judges all of them by
+exact margins and chooses by rule. Knows no simulator.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,67 +20,16 @@ from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
 from glass_plan.constraints import Avoid, Constraint, Grid, SpeedLimit
 from glass_plan.errors import RequestError, did_you_mean
-from glass_plan.guidance import TrajectoryProx
-from glass_plan.kernels.base import Info
 from glass_plan.layout import Trajectory
-from glass_plan.prior import ConditionedPrior, FlowPrior
+from glass_plan.methods import METHODS, Request, Sampling
+from glass_plan.prior import FlowPrior
 from glass_plan.records import Plan, Status
 from glass_plan.retiming import retime, settle
-from glass_plan.rewards import Reward
 
 SPEED_SHARE = 0.93
 """Of a speed limit that a plan drives at; the rest is for tracking errors."""
 ENOUGH = 0.04
 """Margin [constraint's unit] beyond which more does not count; the shorter plan wins then."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How candidates are drawn.
-
-    Args:
-        method: a key of ``METHODS``.
-        particles: drawn side by side.
-        transitions: steps of the flow time grid.
-        inner_steps: network calls per transition (``glass-fks`` only).
-        rho: noise correlation of the transitions; None for DDPM's.
-        ess_min: resample below this share of effective particles.
-        weight: of the penalty as a log-potential [1 / squared unit].
-        buffer: margin that steering asks for beyond each constraint's own.
-        warm_t: flow time to which a previous plan is noised before it is denoised again.
-    """
-
-    method: str = "glass-fks"
-    particles: int = 8
-    transitions: int = 6
-    inner_steps: int = 2
-    rho: float | None = None
-    ess_min: float = 0.5
-    weight: float = 50.0
-    buffer: float = 0.05
-    warm_t: float = 0.5
-
-    @classmethod
-    def unguided(cls, rows: int) -> Sampling:
-        """One sample of the prior, all rows spent on its ODE steps."""
-        return cls(method="unguided", particles=1, transitions=rows, inner_steps=1)
-
-    @classmethod
-    def best_of(cls, count: int, steps: int) -> Sampling:
-        """The best by exact margins of ``count`` ODE samples."""
-        return cls(method="best-of-n", particles=count, transitions=steps, inner_steps=1)
-
-    @property
-    def rows(self) -> int:
-        """Network rows of a cold start; a plan's own count is ``Plan.nfe``."""
-        return self.particles * self.transitions * self.inner_steps
-
-
-@dataclass(frozen=True)
-class _Draw:
-    x_1: Float[Tensor, "N H D"]
-    infos: tuple[Info, ...]
-    finished: bool
 
 
 class Planner:
@@ -168,8 +117,10 @@ class Planner:
             return deadline is not None and time.perf_counter() - began > deadline
 
         everything = self.walls if constraints is None else self.walls & constraints
-        request = _Request(
+        request = Request(
             denoise=denoise,
+            sampling=self.sampling,
+            dynamics=self.dynamics,
             penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
             t_start=t_start,
             max_speed=speed_limit(judged),
@@ -178,7 +129,7 @@ class Planner:
             generator=generator,
             expired=expired,
         )
-        draw = METHODS[self.sampling.method](self, request)
+        draw = METHODS[self.sampling.method](request)
         extra = [] if warm_start is None else [self.prior.from_world(warm_start)[None]]
         drawn = self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start)
         candidates = retime(
@@ -246,10 +197,11 @@ def choose(
     table = {name: part.margin(candidates) for name, part in judged.items()}
     worst = torch.stack(list(table.values())).amin(0)  # (N,)
     duration = candidates.times[:, -1]
-    score = worst.clamp_max(ENOUGH) - 1e-3 * duration * (worst > 0)
+    feasible = worst > 0
+    score = worst.clamp_max(ENOUGH) + feasible * (1 - 1e-3 * duration)
     best = int(score.argmax())
     margins = {name: float(margin[best]) for name, margin in table.items()}
-    return best, margins, bool(worst[best] > 0)
+    return best, margins, bool(feasible[best])
 
 
 def _vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:
@@ -259,58 +211,3 @@ def _vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tens
             raise RequestError(f"plan: {name} lacks the key 'observation'{hint}")
         value = value["observation"]
     return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a method draws from."""
-
-    denoise: ConditionedPrior
-    penalty: Reward
-    t_start: float
-    max_speed: float | None
-    t_grid: Sequence[float]
-    x: Float[Tensor, "N H D"]
-    generator: torch.Generator
-    expired: Callable[[], bool]
-
-
-def _flow(planner: Planner, request: _Request) -> _Draw:
-    """Plain samples of the prior."""
-    move = kernels.Ode(request.denoise, planner.prior.schedule)
-    ran = _run(move, request)
-    return _Draw(ran.state.x_1_hat, ran.infos, ran.finished)
-
-
-def _steered(planner: Planner, request: _Request) -> _Draw:
-    """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering."""
-    sampling, prior = planner.sampling, planner.prior
-
-    def cost(trajectory: Trajectory) -> Tensor:
-        return -request.penalty(trajectory)
-
-    def reward(x_1: Tensor) -> Tensor:
-        return sampling.weight * request.penalty(prior.to_world(x_1, request.t_start))
-
-    prox = TrajectoryProx(
-        request.denoise, cost, planner.dynamics, request.t_start, request.max_speed
-    )
-    move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
-    ran = _run(kernels.FeynmanKac(move, reward, sampling.ess_min, base="move"), request)
-    archive = ran.state.archive
-    assert archive is not None
-    return _Draw(torch.cat([ran.state.x_1_hat, archive.x_1]), ran.infos, ran.finished)
-
-
-def _run(kernel: kernels.Kernel, request: _Request) -> kernels.Run:
-    return kernels.run(
-        kernel, request.t_grid, request.x, request.generator, expired=request.expired
-    )
-
-
-METHODS: dict[str, Callable[[Planner, _Request], _Draw]] = {
-    "unguided": _flow,
-    "best-of-n": _flow,
-    "glass-fks": _steered,
-}
-"""How candidates are drawn; all are judged in the same way."""

@@ -11,7 +11,8 @@ import torch
 from glass_plan.constraints import Avoid, Ball, Box, Reach, SpeedLimit
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
-from glass_plan.planner import ENOUGH, Planner, Sampling, choose
+from glass_plan.methods import Sampling
+from glass_plan.planner import ENOUGH, Planner, choose
 from glass_plan.records import Status
 from tests.models import MODEL
 
@@ -164,5 +165,7 @@ def test_the_rule_of_choice(planner):
     assert best == 1  # more margin, up to enough
     best, _, _ = choose(lines(planner, [wide, wide_and_slow], [0.1, 0.2]), far)
     assert best == 0  # both have enough: the shorter time
+    best, _, feasible = choose(lines(planner, [0.1 + 1e-4, 0.1 - 1e-4], [5.0, 0.1]), far)
+    assert (best, feasible) == (0, True)  # long and narrow, but feasible
     best, _, feasible = choose(lines(planner, [inside, 0.05], [0.1, 0.1]), far)
     assert (best, feasible) == (1, False)  # the least violating

@@ -8,7 +8,7 @@ import pytest
 
 from glass_plan.constraints import Avoid, Ball
 from glass_plan.executors import EpisodeTask, run_tasks
-from glass_plan.planner import Sampling
+from glass_plan.methods import Sampling
 from glass_plan.rollout import run_episode
 from glass_plan.safety import SafetyReport
 from tests.models import ENV_ID, MODEL

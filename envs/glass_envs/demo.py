@@ -20,7 +20,8 @@ from rich.progress import Progress
 from glass_envs.mazes import MAZES, Array
 from glass_envs.scenes import Scene, draw_scene
 from glass_plan.executors import EpisodeTask, run_tasks
-from glass_plan.planner import Planner, Sampling
+from glass_plan.methods import Sampling
+from glass_plan.planner import Planner
 from glass_plan.records import Episode, Plan
 from glass_plan.records import Outcome as Decided
 from glass_plan.report.figures import Panel, clearance_figure, plan_figure
