@@ -22,6 +22,10 @@ from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
 
 
+UNGUIDED_TEMPERATURE = 0.7
+"""Of a single sample, which cannot be chosen among others."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How candidates are drawn.
@@ -35,6 +39,8 @@ class Sampling:
         ess_min: resample below this share of effective particles.
         weight: of the penalty as a log-potential [1 / squared unit].
         buffer: margin that steering asks for beyond each constraint's own.
+        temperature: standard deviation of the noise that a draw begins with; below 1 the samples
+            are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
     """
 
@@ -46,12 +52,19 @@ class Sampling:
     ess_min: float = 0.5
     weight: float = 50.0
     buffer: float = 0.05
+    temperature: float = 1.0
     warm_t: float = 0.5
 
     @classmethod
     def unguided(cls, rows: int) -> Sampling:
-        """One sample of the prior, all rows spent on its ODE steps."""
-        return cls(method="unguided", particles=1, transitions=rows, inner_steps=1)
+        """One likely sample of the prior, all rows spent on its ODE steps."""
+        return cls(
+            method="unguided",
+            particles=1,
+            transitions=rows,
+            inner_steps=1,
+            temperature=UNGUIDED_TEMPERATURE,
+        )
 
     @classmethod
     def best_of(cls, count: int, steps: int) -> Sampling:

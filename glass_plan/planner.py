@@ -171,7 +171,9 @@ class Planner:
         self, warm_start: Trajectory | None, generator: torch.Generator
     ) -> tuple[tuple[float, ...], Tensor]:
         sampling, device = self.sampling, self.prior.normalizer.mean.device
-        x_0 = kernels.noise(sampling.particles, self.prior.shape, generator, device=device)
+        x_0 = sampling.temperature * kernels.noise(
+            sampling.particles, self.prior.shape, generator, device=device
+        )
         if warm_start is None:
             return kernels.uniform_grid(sampling.transitions), x_0
         t, schedule = sampling.warm_t, self.prior.schedule
