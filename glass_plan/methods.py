@@ -21,7 +21,6 @@ from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
 
-
 UNGUIDED_TEMPERATURE = 0.7
 """Of a single sample, which cannot be chosen among others."""
 
