@@ -15,10 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 import mujoco
 import mujoco.rollout
 import numpy as np
-from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 from numpy.typing import NDArray
 
 from glass_envs.mazes import CELL, MAZES, ROBOT_RADIUS, Array, Maze
+from glass_envs.physics import point_maze
 from glass_plan.data import Trip
 
 P_GAIN, D_GAIN = 10.0, -1.0  # D4RL WaypointController
@@ -115,8 +115,7 @@ def collect_trips(
 
 def _drive(maze: Maze, slots: _Slots) -> Iterator[Trip | None]:
     """Step all robots for ever; yields each finished trip (None: gave up)."""
-    env = PointMazeEnv(maze_map=[list(row) for row in maze.rows], continuing_task=False)
-    model = env.model
+    model = point_maze(maze).model
     states = np.stack([slots.send(slot, 0) for slot in range(BATCH)])
     full = np.zeros((BATCH, mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)))
     seen, done = [states.copy()], []

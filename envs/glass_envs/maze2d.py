@@ -10,7 +10,6 @@ Knows nothing of planners.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -18,11 +17,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from gymnasium.utils import EzPickle
-from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 from numpy.typing import NDArray
 
 from glass_envs.margins import closed_form
 from glass_envs.mazes import CELL, MAZES, SUCCESS_RADIUS, Array, Maze
+from glass_envs.physics import point_maze
 from glass_envs.rendering import Picture, View, make_view
 from glass_plan.constraints import All, Avoid, Constraint, Grid
 from glass_plan.errors import RequestError, did_you_mean
@@ -92,8 +91,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
             name: closed_form(part, radius=POINT_MASS.radius) for name, part in self.parts.items()
         }
         self._closed_forms = {name: form for name, form in forms.items() if form is not None}
-        self._physics = PointMazeEnv([list(row) for row in self.maze.rows], continuing_task=False)
-        Path(self._physics.tmp_xml_file_path).unlink(missing_ok=True)  # it would stay for ever
+        self._physics = point_maze(self.maze)
         self.observation_space = _observation_space(self.maze)
         self.action_space = self._physics.action_space
         self._view: View | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 
 from glass_envs.collect import MAX_SPEED
 from glass_envs.mazes import CELL, MAZES, Maze
+from glass_envs.physics import point_maze
 from glass_plan.checkpoint import Dynamics, PriorConfig, World
 from glass_plan.layout import POINT_MASS
 
@@ -62,7 +62,7 @@ def prior_config(task: str) -> PriorConfig:
 
 def dynamics(maze: Maze) -> Dynamics:
     """The ball's dynamics, read from the simulator's model."""
-    env = PointMazeEnv(maze_map=[list(row) for row in maze.rows], continuing_task=False)
+    env = point_maze(maze)
     model = env.model
     mass = float(model.body("particle").mass[0])
     values = Dynamics(
