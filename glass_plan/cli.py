@@ -11,7 +11,7 @@ import json
 import logging
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +26,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from glass_plan.errors import GlassPlanError, RequestError, did_you_mean
-from glass_plan.safety import SafetyReport
-from glass_plan.statistics import Rate
 
 INFEASIBLE, BAD_REQUEST = 3, 2
 
@@ -235,6 +232,7 @@ def demo(
         first_seed: of the scenes (from 1000 on: reported ones; below 100: for tuning).
     """
     from glass_envs.demo import run_demo
+    from glass_plan.report.terminal import summary_table
 
     reports, page = run_demo(
         model=model,
@@ -243,32 +241,9 @@ def demo(
         out=out,
         progress=progress_bar(),
     )
-    Console().print(_table(reports))
+    Console().print(summary_table(reports))
     console.print(f"report: {page}")
     return 0
-
-
-def _short(rate: Rate) -> str:
-    """k/n and the interval in whole percent."""
-    low, high = rate.interval
-    return f"{rate.k}/{rate.n} [{100 * low:.0f}, {100 * high:.0f}]"
-
-
-def _table(reports: Sequence[SafetyReport]) -> Table:
-    """One row a method: success and safety together."""
-    table = Table(title=f"{reports[0].n} scenes; 95 % intervals in percent")
-    for heading in ("method", "success", "safe", "violations", "rows", "a plan takes"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for report in reports:
-        table.add_row(
-            report.name,
-            _short(report.success),
-            _short(report.safe),
-            str(report.entries),
-            f"{report.nfe:.0f}",
-            f"{1e3 * report.wall_time[0]:.0f} ms",
-        )
-    return table
 
 
 def doctor() -> int:

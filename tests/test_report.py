@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from imageio_ffmpeg import get_ffmpeg_exe
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from glass_plan.constraints import Avoid, Ball, Moving
 from glass_plan.errors import RequestError
@@ -27,6 +29,7 @@ from glass_plan.report import (
     write_video,
 )
 from glass_plan.report.figures import verdict
+from glass_plan.report.terminal import summary_table
 from glass_plan.safety import SafetyReport
 
 MAZE = np.array([[1, 1, 1, 1, 1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 1, 1, 1, 1]])
@@ -235,3 +238,12 @@ def test_without_ffmpeg_a_gif_is_written(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no frames"):
         write_video(tmp_path / "rollout.mp4", [])
+
+
+def test_terminal_table_shows_success_and_safety_in_eighty_columns() -> None:
+    report = SafetyReport.from_episodes([episode()] * 24, name="best-of-N + brake")
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(summary_table([report]))
+    assert "best-of-N + brake" in shown.getvalue()
+    assert "24/24 [86, 100]" in shown.getvalue()  # success
+    assert "0/24 [0, 14]" in shown.getvalue()  # safe

@@ -60,8 +60,8 @@ ARMS = {
     "unguided": Arm(Sampling.unguided(GUIDED.rows), aware=False),
     "best-of-N": Arm(BEST_OF_N),
     STEERED: Arm(GUIDED),
-    "best-of-N, may brake": Arm(BEST_OF_N, "brake"),
-    f"{STEERED}, may brake": Arm(GUIDED, "brake"),
+    "best-of-N + brake": Arm(BEST_OF_N, "brake"),
+    f"{STEERED} + brake": Arm(GUIDED, "brake"),
 }
 """All spend the same network rows on a plan from scratch. The first three compare planners: their
 best plan is driven, feasible or not. The others may stop rather than drive into a disc."""
