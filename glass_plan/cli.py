@@ -97,6 +97,7 @@ def train(
     steps: int | None = None,
     batch: int | None = None,
     seed: int = 0,
+    device: str = "cpu",
 ) -> int:
     """Train a prior; run again to resume where it was killed.
 
@@ -109,6 +110,7 @@ def train(
         steps: optimiser steps; the task's recipe by default.
         batch: windows per step.
         seed: of weights, windows and noise.
+        device: where the model is trained.
     """
     from glass_envs import recipes
     from glass_plan.checkpoint import save_pretrained
@@ -124,7 +126,7 @@ def train(
     windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
     how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)
     how = how if batch is None else dataclasses.replace(how, batch=batch)
-    trainer = Trainer(config, windows, how)
+    trainer = Trainer(config, windows, how, device=device)
     with progress_bar() as bar:
         row = bar.add_task(f"training {task}", total=how.steps)
 

@@ -69,15 +69,24 @@ class Trainer:
         prior_config: what to build.
         windows: training data.
         config: how to train.
+        device: where the model is; windows and noise are drawn on the CPU, alike everywhere.
     """
 
-    def __init__(self, prior_config: PriorConfig, windows: Windows, config: TrainConfig) -> None:
-        self.config, self.windows = config, windows
+    def __init__(
+        self,
+        prior_config: PriorConfig,
+        windows: Windows,
+        config: TrainConfig,
+        *,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.config, self.windows, self.device = config, windows, torch.device(device)
         self.generator = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.prior = build_prior(prior_config)
         self.prior.normalizer = fit_normalizer(windows, self.generator)
+        self.prior.to(self.device)
         self.averaged = copy.deepcopy(self.prior).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(
             self.prior.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -92,7 +101,7 @@ class Trainer:
     def train_step(self) -> float:
         """One optimiser step; returns the loss."""
         x_1 = self.prior.normalizer.normalize(
-            self.windows.sample(self.config.batch, self.generator)
+            self.windows.sample(self.config.batch, self.generator).to(self.device)
         )
         loss = flow_matching_loss(self.prior, x_1, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
@@ -132,7 +141,7 @@ class Trainer:
         Raises:
             CheckpointError: the state does not fit this model.
         """
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self.device)
         try:
             self.prior.load_state_dict(state["prior"])
             self.averaged.load_state_dict(state["averaged"])
@@ -140,7 +149,7 @@ class Trainer:
             raise CheckpointError(f"train: {path} is of another model: {error}") from error
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["generator"].cpu())
         self.step = state["step"]
 
 
@@ -156,13 +165,13 @@ def flow_matching_loss(
     prior: FlowPrior, x_1: Float[Tensor, "B H D"], generator: torch.Generator
 ) -> Float[Tensor, ""]:
     """Mean weighted squared error of the denoiser at random times (linear path)."""
-    x_0 = torch.randn(x_1.shape, generator=generator)
-    t = torch.sigmoid(torch.randn(len(x_1), generator=generator))
+    x_0 = torch.randn(x_1.shape, generator=generator).to(x_1)
+    t = torch.sigmoid(torch.randn(len(x_1), generator=generator)).to(x_1)
     x_t = torch.lerp(x_0, x_1, t[:, None, None])
     error = (prior.denoise(x_t, t, prior.pinned_of(x_1)) - x_1).square()
     columns = [CHANNEL_WEIGHT[c.name] for c in prior.layout.channels for _ in range(c.size)]
     weight = 1 / (1 - t).clamp_min(VELOCITY_FLOOR).square()
-    return (error * torch.tensor(columns) * weight[:, None, None]).mean()
+    return (error * error.new_tensor(columns) * weight[:, None, None]).mean()
 
 
 def train(
