@@ -70,6 +70,8 @@ def main(args: Args) -> None:
     """Run a protocol and print its table."""
     if args.smoke:
         args.model, args.episodes, args.out = "maze2d-umaze", 4, args.out / "smoke"
+    if min(args.episodes, args.workers, args.ode_steps) < 1:
+        raise SystemExit("--episodes, --workers and --ode-steps must be at least 1")
     planner = Planner.from_pretrained(args.model)
     task = next(name for name, maze in MAZES.items() if maze.rows == planner.config.world.walls)
     if args.protocol == "plans" or args.smoke:

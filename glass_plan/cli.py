@@ -46,6 +46,13 @@ def progress_bar() -> Progress:
     )
 
 
+def _positive(**counts: int | None) -> None:
+    """Refuse a count below one, by its option's name."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise RequestError(f"--{name} must be at least 1, got {count}")
+
+
 def _task(name: str) -> str:
     from glass_envs.mazes import MAZES
 
@@ -77,6 +84,7 @@ def collect(
     from glass_envs.collect import collect as drive
     from glass_plan.data import write_minari
 
+    _positive(steps=steps, workers=workers)
     wanted = steps or recipes.RECIPES[_task(task)].data_steps
     with progress_bar() as bar:
         row = bar.add_task(f"driving {task}", total=wanted)
@@ -118,6 +126,7 @@ def train(
     from glass_plan.training import TrainConfig, Trainer
     from glass_plan.training import train as run_training
 
+    _positive(steps=steps, batch=batch)
     recipe, config = recipes.RECIPES[_task(task)], recipes.prior_config(task)
     folder = out or Path("runs") / task
     console.print(f"reading {data or recipes.dataset_id(task)}")
@@ -211,6 +220,7 @@ def _draw(path: Path, planner: object, made: object, constraints: object) -> Non
         cell=world.cell,
         constraint=constraints,
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
 
@@ -236,6 +246,7 @@ def demo(
     from glass_envs.demo import run_demo
     from glass_plan.report.terminal import summary_table
 
+    _positive(scenes=scenes, workers=workers)
     reports, page = run_demo(
         model=model,
         seeds=range(first_seed, first_seed + scenes),
@@ -285,8 +296,8 @@ def main() -> None:
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="glass-plan", description="Steered trajectory planning for robots."
         )
-    except GlassPlanError as error:
-        console.print(f"[red]{type(error).__name__}[/red]: {error}")
+    except (GlassPlanError, OSError) as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         code = BAD_REQUEST
     sys.exit(code)
 

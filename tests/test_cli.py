@@ -52,7 +52,12 @@ def test_an_infeasible_plan_exits_with_three(run, tmp_path):
     [
         (["plan", "maze2d-lage", "--start", "0", "0", "--goal", "1", "1"], "maze2d-large"),
         (["plan", MODEL, "--start", "0", "0", "--goal", "1", "1"], "violates 'walls'"),
+        (["plan", MODEL, "--start", "nan", "0", "--goal", "1", "1"], "got [nan, 0.0"),
+        ([*PLAN, "--picture", "/proc/none/plan.png"], "/proc/none"),
         (["collect", "maze2d-hug"], "did you mean"),
+        (["collect", MODEL, "--steps", "0"], "--steps must be at least 1, got 0"),
+        (["demo", "--scenes", "0"], "--scenes must be at least 1"),
+        (["demo", "--workers", "-1"], "--workers must be at least 1"),
         (["train", MODEL, "--data", "glass_plan/none-v0"], "no local Minari data set"),
     ],
 )
