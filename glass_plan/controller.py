@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from glass_plan.constraints import Constraint
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
-from glass_plan.planner import Planner
+from glass_plan.planner import Planner, as_vector
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.tracking import Reference, brake, track
 
@@ -112,8 +112,7 @@ class RecedingHorizon:
         pursuit = self._pursuit
         if pursuit is None:
             raise RequestError("controller: call reset(goal, seed) before act")
-        raw = observation["observation"] if isinstance(observation, Mapping) else observation
-        state = np.asarray(raw, dtype=np.float64)
+        state = as_vector(observation, "observation").numpy()
         if not np.isfinite(state).all():
             raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
         if time >= pursuit.next_check - 1e-9:
@@ -125,7 +124,7 @@ class RecedingHorizon:
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         rest, why = self._rest(pursuit, state, time)
-        if rest is not None and why == "":
+        if why == "":
             self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
             return
         plan = self.planner.plan(

@@ -103,7 +103,7 @@ class Planner:
             LayoutError: a constraint reads a channel that the model does not have.
         """
         began = time.perf_counter()
-        state, target = _vector(start, "start"), _vector(goal, "goal")
+        state, target = as_vector(start, "start"), as_vector(goal, "goal")
         denoise = self.prior.condition(state, target)
         judged = {"walls": self.walls, **(constraints.parts() if constraints is not None else {})}
         for part in judged.values():
@@ -194,10 +194,10 @@ def choose(
     """The best candidate by rule: its index, exact margins, and whether it is feasible.
 
     Among the feasible, margins up to ``ENOUGH`` count, then the shorter time; if there are none,
-    the least violating one is chosen.
+    the least violating one is chosen. A margin that is not a number violates without bound.
     """
     table = {name: part.margin(candidates) for name, part in judged.items()}
-    worst = torch.stack(list(table.values())).amin(0)  # (N,)
+    worst = torch.stack(list(table.values())).nan_to_num(nan=-torch.inf).amin(0)  # (N,)
     duration = candidates.times[:, -1]
     feasible = worst > 0
     score = worst.clamp_max(ENOUGH) + feasible * (1 - 1e-3 * duration)
@@ -206,10 +206,18 @@ def choose(
     return best, margins, bool(feasible[best])
 
 
-def _vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:
+def as_vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:
+    """The numbers of a state, or of an observation with the key ``observation``.
+
+    Raises:
+        RequestError: it is neither.
+    """
     if isinstance(value, Mapping):
         if "observation" not in value:
             hint = did_you_mean("observation", [str(key) for key in value])
-            raise RequestError(f"plan: {name} lacks the key 'observation'{hint}")
+            raise RequestError(f"{name} lacks the key 'observation'{hint}")
         value = value["observation"]
-    return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
+    try:
+        return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{name} must be numbers, got {value!r}") from error

@@ -20,10 +20,8 @@ FORCE_SHARE = 0.75
 """Share of the force limit that a plan may use; the rest is the tracker's."""
 AXIS_SHARE = 0.7
 """Of that, what the tangential and the lateral part may each use (0.7^2 + 0.7^2 < 1)."""
-SHORTEST = 1e-4
+SHORTEST = 1e-5
 """Smallest distance between waypoints [m] in a division."""
-SLOWEST = 0.05
-"""Smallest mean speed between waypoints [m/s], so that every interval ends."""
 
 
 def retime(
@@ -45,8 +43,10 @@ def retime(
     tangent = _tangents(step / length[..., None])
     start = (velocity[..., 0, :] * tangent[..., 0, :]).sum(-1).clamp_min(0.0)
     fastest = min(dynamics.max_speed, max_speed or dynamics.max_speed)
-    speed = _speed_profile(length, tangent, start, dynamics, fastest)
-    mean = (0.5 * (speed[..., 1:] + speed[..., :-1])).clamp_min(SLOWEST)
+    accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
+    speed = _speed_profile(length, tangent, start, accel, fastest)
+    from_rest_to_rest = 0.5 * (accel * length).sqrt()  # no interval is slower on average
+    mean = torch.maximum(0.5 * (speed[..., 1:] + speed[..., :-1]), from_rest_to_rest)
     dt = length / mean
     driven = speed[..., None] * tangent
     driven = torch.cat([velocity[..., :1, :], driven[..., 1:, :]], dim=-2)
@@ -79,11 +79,10 @@ def _speed_profile(
     length: Float[Tensor, "... H-1"],
     tangent: Float[Tensor, "... H 2"],
     start: Float[Tensor, "..."],
-    dynamics: Dynamics,
+    accel: float,
     fastest: float,
 ) -> Float[Tensor, "... H"]:
-    """Largest drivable speed at every waypoint."""
-    accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
+    """Largest drivable speed at every waypoint, of at most ``accel`` [m/s^2] along and across."""
     curvature = torch.diff(tangent, dim=-2).norm(dim=-1) / length  # of every interval
     sharper = torch.maximum(curvature[..., 1:], curvature[..., :-1])
     inner = (accel / sharper.clamp_min(SHORTEST)).clamp_max(fastest**2)

@@ -12,7 +12,6 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.errors import GlassPlanError
 from glass_plan.records import Decision, Episode
 
 Array = NDArray[np.float64]
@@ -72,13 +71,13 @@ def run_episode(
             reached = {k: float(v) for k, v in info.items() if k.startswith("reached_")}
             success = success or bool(info["success"])
             ended = terminated or truncated or (success and stop_on_success)
-    except (GlassPlanError, ArithmeticError, RuntimeError, ValueError) as raised:
+    except Exception as raised:  # whatever it was, the episode is a failure that counts
         error, success = f"{type(raised).__name__}: {raised}", False
     return Episode(
         seed=seed,
         times=np.array(times),
         states=np.stack(states),
-        actions=np.array(actions).reshape(len(actions), -1),
+        actions=np.array(actions).reshape(len(actions), *(env.action_space.shape or ())),
         goal=goal,
         success=success and all(reached.values()),
         margins={name: np.array(values) for name, values in margins.items()},

@@ -15,7 +15,9 @@ def test_plan_drive_and_report_as_promised():
         gp.Moving(gp.Ball((0, 0), 0.3), path)
     )
     spec = safe & gp.Reach(gp.Ball((4, 3), 0.3)) & gp.SpeedLimit(4.0)
-    obs = (-4.5, 3.0, 0.0, 0.0)
+    env = gym.make("glass_plan/Maze2D-Large-v0", constraints=spec)
+    obs, info = env.reset(seed=0)
+    assert {"success", "cost", "cost_walls", "cost_speed_limit"} <= set(info)
     plan = planner.plan(start=obs, goal=(4, 3), constraints=spec, seed=0)
     assert plan.states.shape[1] == 4
     assert plan.actions.shape[1] == 2
@@ -26,9 +28,6 @@ def test_plan_drive_and_report_as_promised():
     assert len(plan.ess) == planner.sampling.transitions
     assert plan.candidates.x.shape[0] > 1
 
-    env = gym.make("glass_plan/Maze2D-Large-v0", constraints=spec)
-    _, info = env.reset(seed=0)
-    assert {"success", "cost", "cost_walls", "cost_speed_limit"} <= set(info)
     controller = gp.RecedingHorizon(planner, spec, fallback="brake")
     episode = gp.run_episode(env, controller, seed=0)
     assert episode.error is None

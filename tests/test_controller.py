@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from glass_plan.constraints import Avoid, Ball
+from glass_plan.constraints import Avoid, Ball, Moving
 from glass_plan.controller import CHECK_EVERY, RecedingHorizon, head, remainder
 from glass_plan.errors import RequestError
 from glass_plan.planner import Planner
@@ -45,6 +45,14 @@ def test_an_observation_that_is_not_finite_is_refused(planner):
         controller.act([np.nan, 0, 0, 0], 0.0)
 
 
+@pytest.mark.parametrize("observation", [{"state": START}, START[:2], None])
+def test_an_observation_without_a_state_is_refused(planner, observation):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    controller.reset(GOAL, 0)
+    with pytest.raises(RequestError, match=r"observation|start must have shape \(4,\)"):
+        controller.act(observation, 0.0)
+
+
 def test_an_unknown_fallback_is_refused(planner):
     with pytest.raises(RequestError, match="did you mean 'brake'"):
         RecedingHorizon(planner, None, fallback="brakes")
@@ -62,15 +70,62 @@ def test_it_plans_once_and_keeps_a_plan_that_holds(planner, env):
     assert np.allclose(np.diff(times), CHECK_EVERY)
 
 
+def test_having_arrived_it_stays_without_planning_again(planner):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    arrived = np.array([*GOAL, 0.0, 0.0])
+    action = controller.act(arrived, float(controller.plan.times[-1]) + CHECK_EVERY)
+    assert np.allclose(action, 0.0, atol=0.02)
+    assert controller.decisions[-1].outcome is Outcome.REUSED
+    assert controller.decisions[-1].reason
+
+
+def test_an_obstacle_on_its_way_to_the_plan_makes_it_plan_again(planner):
+    controller = RecedingHorizon(planner, None, fallback="follow")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    plan = controller.plan
+    ahead = plan.states[len(plan.states) // 2, :2]
+    meets = float(plan.times[len(plan.times) // 2])
+    # it comes from far off and is on the way just when the robot is
+    path = tuple(map(tuple, (ahead + np.array([4.0 * meets, 0.0]), ahead)))
+    obstacle = Avoid(Moving(Ball((0.0, 0.0), 0.2), path, speed=4.0))
+    assert float(obstacle.margin(plan.trajectory)) < 0
+    aware = RecedingHorizon(Fixed(planner, plan), obstacle, fallback="follow")
+    aware.reset(GOAL, 0)
+    aware.act(START, 0.0)
+    state = np.concatenate(Reference.of(plan).at(CHECK_EVERY)[:2])
+    aware.act(state, CHECK_EVERY)
+    assert [d.outcome for d in aware.decisions] == [Outcome.PLANNED] * 2
+    assert "margin -" in aware.decisions[1].reason
+    assert np.allclose(aware.plan.states[0], state, atol=1e-2)
+    assert float(obstacle.margin(aware.plan.trajectory)) > float(obstacle.margin(plan.trajectory))
+
+
+class Fixed:
+    """A planner whose first plan is given, said to be feasible; the others are drawn."""
+
+    def __init__(self, planner, first):
+        self.walls, self.dynamics = planner.walls, planner.dynamics
+        self._planner, self._first = planner, first
+
+    def plan(self, *args, **kwargs):
+        first, self._first = self._first, None
+        return first or self._planner.plan(*args, **kwargs)
+
+
 class Hopeless:
     """A planner whose plans all end as infeasible from their first step on."""
 
     def __init__(self, planner):
         self.walls, self.dynamics, self.asked = planner.walls, planner.dynamics, 0
+        self.seeds = []
         self._plan = planner.plan(START, GOAL, seed=0)
 
     def plan(self, *args, **kwargs):
         self.asked += 1
+        self.seeds.append(kwargs["seed"])
         return replace(self._plan, status=Status.INFEASIBLE, margins={"everything": -1.0})
 
 
@@ -85,6 +140,27 @@ def test_the_fallback_brakes_and_tries_again(planner):
     assert hopeless.asked == 2
     assert [d.outcome for d in controller.decisions] == [Outcome.FALLBACK] * 2
     assert "infeasible" in controller.decisions[0].reason
+
+
+def test_out_of_time_the_fallback_says_so(planner):
+    wall_ahead = Avoid(Ball((-0.6, -1.0), 0.25))
+    controller = RecedingHorizon(planner, wall_ahead, fallback="brake", deadline=0.0)
+    controller.reset(GOAL, 0)
+    controller.act(np.array([-1.0, -1.0, 3.0, 0.0]), 0.0)
+    assert controller.decisions[0].plan.status is Status.TIMEOUT
+    assert "timeout" in controller.decisions[0].reason
+
+
+def test_every_plan_of_an_episode_draws_anew(planner):
+    spy = Hopeless(planner)
+    controller = RecedingHorizon(spy, Avoid(Ball((-1.0, -1.0), 0.3)), fallback="brake")
+    for seed in (0, 0, 1):
+        controller.reset(GOAL, seed)
+        controller.act(START, 0.0)
+        controller.act(START, CHECK_EVERY)
+    first, again, other = (spy.seeds[k : k + 2] for k in (0, 2, 4))
+    assert first == again
+    assert len({*first, *other}) == 4
 
 
 def test_following_drives_the_least_violating_plan(planner):

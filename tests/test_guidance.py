@@ -10,6 +10,7 @@ from glass_plan.constraints import Avoid, Ball
 from glass_plan.guidance import TrajectoryProx, smoothing_kernel
 from glass_plan.kernels.base import is_guided
 from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.retiming import retime
 from tests import tiny
 
 DISC = Avoid(Ball((1.0, 0.05), 0.2))
@@ -47,6 +48,36 @@ def test_the_way_bends_as_a_whole(prox):
     assert float(turns.max()) < 0.06
 
 
+def test_it_bends_more_smoothly_than_the_raw_gradient(prox):
+    given = straight()
+    position = given.channel("position").requires_grad_()
+    x = torch.cat([position, given.x[..., 2:]], dim=-1)
+    (gradient,) = torch.autograd.grad(prox.penalty(Trajectory(x, POINT_MASS)).sum(), position)
+    bent = prox.correct(straight()).channel("position")[0, :, 1]
+    raw = -gradient[0, :, 1] * float(bent.abs().max() / gradient[0, :, 1].abs().max())
+    smooth_turn, raw_turn = (torch.diff(y, n=2).abs().max() for y in (bent, raw))
+    assert float(smooth_turn) < 0.5 * float(raw_turn)
+
+
+def test_what_is_corrected_can_be_driven(prox):
+    bent = prox.correct(straight())
+    again = retime(bent, tiny.BALL)
+    assert torch.allclose(bent.x, again.x, atol=1e-6)
+
+
+def test_a_neighbour_in_the_batch_changes_nothing(prox):
+    clear = straight().x + torch.tensor([0, 2.0, 0, 0, 0, 0, 0])
+    both = prox.correct(Trajectory(torch.cat([straight().x, clear]), POINT_MASS)).x
+    for row, alone in zip(both, (straight().x, clear), strict=True):
+        assert torch.allclose(row, prox.correct(Trajectory(alone, POINT_MASS)).x[0], atol=1e-6)
+
+
+def test_nothing_that_was_given_is_changed(prox):
+    given = straight()
+    prox.correct(given)
+    assert torch.equal(given.x, straight().x)
+
+
 def test_what_violates_nothing_is_not_moved(prox):
     clear = straight()
     clear.x[..., 1] += 2.0
@@ -56,7 +87,9 @@ def test_what_violates_nothing_is_not_moved(prox):
 def test_early_look_aheads_are_left_alone(prox):
     x = torch.randn(3, *prox.denoise.prior.shape, generator=torch.Generator().manual_seed(0))
     assert torch.equal(prox(x, 0.1), prox.denoise(x, 0.1))
+    assert not torch.equal(prox(x, 0.9), prox.denoise(x, 0.9))
     assert is_guided(prox)
+    assert not is_guided(prox.denoise)
 
 
 def test_the_smoothing_kernel_is_symmetric_and_keeps_the_ends():

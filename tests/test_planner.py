@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from glass_plan.constraints import Avoid, Ball, Box, Reach, SpeedLimit
+from glass_plan.constraints import Avoid, Ball, Box, Moving, Reach, SpeedLimit
+from glass_plan.controller import remainder
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
 from glass_plan.methods import Sampling
 from glass_plan.planner import ENOUGH, Planner, choose
 from glass_plan.records import Status
+from glass_plan.tracking import Reference
 from tests.models import MODEL
 
 START, GOAL = (-1.0, -1.0, 0.0, 0.0), (-1.0, 1.0)
@@ -39,7 +41,9 @@ def silent(planner, monkeypatch):
 @pytest.mark.parametrize(
     ("start", "goal", "constraints", "text"),
     [
-        ((-1.0, 0.0, 0, 0), GOAL, None, "start .* violates 'walls'"),
+        ((-1.0, 0.0, 0, 0), GOAL, None, r"start .* violates 'walls' \(margin .*move it"),
+        (START, (0.0, 0.0), None, "goal .* violates 'walls'"),
+        ((*START[:2], 3.0, 0.0), GOAL, SpeedLimit(2.0), "start .* violates 'speed_limit'"),
         ((-9.0, 0.0, 0, 0), GOAL, None, "start .* violates 'walls'"),
         (START, (0.0, 9.0), None, "goal .* violates 'walls'"),
         (START, GOAL, Avoid(Ball((-1.0, -1.0), 0.2)), "start .* violates 'avoid_ball'"),
@@ -47,6 +51,10 @@ def silent(planner, monkeypatch):
         ((-1.0, -1.0), GOAL, None, r"start must have shape \(4,\)"),
         ({"state": START}, GOAL, None, "lacks the key 'observation'"),
         (START, (1.0, np.inf), None, "goal must be finite"),
+        (START, (1.0, 1.0, 0.0), None, r"goal must have shape \(2,\)"),
+        ("here", GOAL, None, "start must be"),
+        ([[0.0], [0.0, 1.0]], GOAL, None, "start must be"),
+        (START, object(), None, "goal must be"),
     ],
 )
 def test_a_bad_request_is_refused_before_any_sampling(silent, start, goal, constraints, text):
@@ -85,6 +93,25 @@ def test_a_plan_goes_from_start_to_goal_and_counts_its_rows(planner, sampling, m
     assert np.allclose(plan.states[0], START, atol=1e-3)
     assert np.allclose(plan.states[-1, :2], GOAL, atol=1e-3)
     assert np.all(np.diff(plan.times) > 0)
+
+
+def test_an_observation_is_as_good_as_its_state(planner):
+    observation = {"observation": np.array(START), "desired_goal": np.array(GOAL)}
+    assert np.array_equal(planner.plan(observation, GOAL).states, planner.plan(START, GOAL).states)
+
+
+def test_at_the_goal_a_plan_is_short_and_feasible(planner):
+    plan = planner.plan((*GOAL, 0.0, 0.0), GOAL, seed=0)
+    assert plan.status is Status.FEASIBLE
+    assert plan.times[-1] < 0.5
+    assert np.all(np.diff(plan.times) > 0)
+
+
+@pytest.mark.xfail(reason="the present velocity is pinned, and nothing asks if it can be turned")
+def test_a_wall_that_no_force_can_avoid_is_infeasible(planner):
+    # 5 m/s towards a wall 0.4 m off; at full force the ball stops after v^2 / 2 a = 0.52 m
+    assert 5.0**2 / (2 * planner.dynamics.gear / planner.dynamics.mass) > 0.5
+    assert planner.plan((1.0, -1.0, 5.0, 0.0), GOAL, seed=0).status is Status.INFEASIBLE
 
 
 def test_the_seed_decides_the_plan(planner):
@@ -126,6 +153,7 @@ def test_a_deadline_in_the_past_ends_in_a_timeout(planner):
     plan = planner.plan(START, GOAL, seed=0, deadline=0.0)
     assert plan.status is Status.TIMEOUT
     assert plan.nfe < Sampling().rows
+    assert set(plan.margins) == {"walls"}
 
 
 def test_a_warm_start_refines_the_plan_at_fewer_rows(planner):
@@ -133,6 +161,26 @@ def test_a_warm_start_refines_the_plan_at_fewer_rows(planner):
     warm = planner.plan(START, GOAL, seed=1, warm_start=cold.trajectory)
     assert warm.nfe < cold.nfe
     assert warm.status is Status.FEASIBLE
+
+
+def test_a_warm_start_continues_from_the_present_state(planner):
+    plan = planner.plan(START, GOAL, seed=0)
+    reference, now = Reference.of(plan), 0.4
+    state = np.concatenate(reference.at(now)[:2])
+    rest = remainder(plan, reference, now, state, time=now)
+    warm = planner.plan(state, GOAL, seed=1, warm_start=rest, t_start=now)
+    assert warm.status is Status.FEASIBLE
+    assert np.allclose(warm.states[0], state, atol=1e-3)
+    assert warm.times[0] == pytest.approx(now)
+    assert warm.times[-1] <= plan.times[-1] + 0.2  # nothing is lost by keeping the old plan
+
+
+def test_a_moving_obstacle_is_read_at_the_time_of_the_plan(planner):
+    moving = Moving(Ball((0.0, 0.0), 0.3), ((-1.0, -1.0), (-1.0, -9.0)), speed=4.0)
+    with pytest.raises(RequestError, match="violates 'avoid_moving'"):
+        planner.plan(START, GOAL, Avoid(moving))
+    gone = planner.plan(START, GOAL, Avoid(moving), t_start=1.0)
+    assert gone.status is Status.FEASIBLE
 
 
 def test_out_of_a_violation_is_planned_when_not_strict(planner):
@@ -169,3 +217,10 @@ def test_the_rule_of_choice(planner):
     assert (best, feasible) == (0, True)  # long and narrow, but feasible
     best, _, feasible = choose(lines(planner, [inside, 0.05], [0.1, 0.1]), far)
     assert (best, feasible) == (1, False)  # the least violating
+
+
+def test_a_candidate_without_a_margin_is_never_chosen(planner):
+    candidates = lines(planner, [float("nan"), 0.5], [0.1, 0.1])
+    best, margins, feasible = choose(candidates, {"far": Avoid(Ball((0.5, 0.0), 0.1))})
+    assert (best, feasible) == (1, True)
+    assert margins["far"] > 0

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from glass_plan.constraints import Avoid, Ball
+from glass_plan.constraints import Avoid, Ball, Reach
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.methods import Sampling
 from glass_plan.rollout import run_episode
@@ -65,6 +65,54 @@ def test_an_episode_that_raises_is_a_failure_with_its_text(env):
     assert (report.n, report.safe.k, report.success.k, report.errors) == (1, 0, 0, 1)
 
 
+@pytest.mark.parametrize("kind", [KeyError, TypeError, IndexError, OSError])
+def test_whatever_a_controller_raises_is_kept(env, kind):
+    class Broken(Push):
+        def act(self, observation, time):
+            raise kind("broken")
+
+    episode = run_episode(env, Broken(), seed=0, options=PLACES)
+    assert episode.error.startswith(kind.__name__)
+    assert not episode.safe
+
+
+def test_an_error_leaves_what_was_driven_until_then(env):
+    episode = run_episode(env, Push(raise_at=0.1), seed=0, options=PLACES)
+    assert len(episode.states) == len(episode.times) == len(episode.actions) + 1 == 11
+    assert all(len(margin) == 10 for margin in episode.margins.values())
+
+
+def test_states_are_the_simulators_trace(env):
+    traces = []
+
+    class Spy(gymnasium.Wrapper):
+        def step(self, action):
+            result = self.env.step(action)
+            traces.append(result[-1]["trace"])
+            return result
+
+    episode = run_episode(Spy(env), Push(), seed=0, options=PLACES)
+    assert np.array_equal(episode.states[:-1], np.stack(traces)[:, 0])
+    assert np.array_equal(episode.states[1:], np.stack(traces)[:, 1])
+
+
+def test_a_region_to_reach_decides_over_success():
+    for centre, met in (((0.4, -1.0), True), ((1.0, 1.0), False)):
+        env = gymnasium.make(ENV_ID, constraints=Reach(Ball(centre, 0.2)).named("tour"))
+        places = {"start": (1.0, -1.0), "goal": (-0.2, -1.0)}
+        episode = run_episode(env, Push((-0.3, 0.0)), seed=0, options=places)
+        env.close()
+        assert episode.info == {"reached_tour": float(met)}
+        assert episode.success is met
+
+
+def test_same_seeds_same_episode(env):
+    first, again, other = (run_episode(env, Push(), seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(first.states, again.states)
+    assert np.array_equal(first.goal, again.goal)
+    assert not np.array_equal(first.goal, other.goal)
+
+
 def test_success_ends_the_episode(env):
     episode = run_episode(
         env, Push((-0.3, 0.0)), seed=0, options={"start": (1.0, -1.0), "goal": (-0.2, -1.0)}
@@ -85,6 +133,9 @@ def test_workers_do_not_change_the_episodes():
         for seed in range(2)
     ]
     here = {index: task.run() for index, task in enumerate(tasks)}
-    there = dict(run_tasks(tasks, workers=2))
-    for index, episode in here.items():
-        assert np.array_equal(episode.states, there[index].states)
+    for workers in (1, 2):
+        there = dict(run_tasks(tasks, workers=workers))
+        assert set(there) == set(here)
+        for index, episode in here.items():
+            assert np.array_equal(episode.states, there[index].states)
+            assert np.array_equal(episode.actions, there[index].actions)

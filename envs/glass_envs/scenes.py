@@ -21,6 +21,8 @@ SPACING = 0.05
 """Of the grid on which solvability is checked [m]."""
 SOLVABLE_CLEARANCE = 0.07
 """Between the robot's surface and everything, along the way that must exist [m]."""
+REACH = 0.1
+"""From start and goal to the nearest point with that clearance [m]."""
 END_CLEARANCE = 0.35
 """Between the robot's surface at start and goal and a disc [m]."""
 RADIUS_RANGE = (0.15, 0.3)
@@ -127,8 +129,9 @@ def solvable(maze: Maze, start: Array, goal: Array, discs: Array) -> bool:
     graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(open_.size,) * 2)
     _, label = connected_components(graph, directed=False)
 
-    def nearest_open(place: Array) -> int:
+    def leads_to(place: Array) -> int | None:
         distance = np.where(open_, np.linalg.norm(points - place, axis=-1), np.inf)
-        return int(distance.argmin())
+        return int(label[distance.argmin()]) if distance.min() < REACH else None
 
-    return bool(label[nearest_open(start)] == label[nearest_open(goal)])
+    here = leads_to(start)
+    return here is not None and here == leads_to(goal)

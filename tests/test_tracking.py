@@ -1,0 +1,120 @@
+"""Tracking: a drivable plan is followed in MuJoCo within centimetres; braking stops the ball."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.records import Plan, Status
+from glass_plan.retiming import retime
+from glass_plan.tracking import KD, KP, Reference, brake, track
+from tests.models import ENV_ID
+from tests.tiny import BALL
+
+START, END = (-1.0, -1.0), (1.0, -1.0)
+"""Along the lower arm of the U."""
+
+
+def plan_along(positions, t_start=0.0):
+    """A plan whose speeds are as fast as can be driven."""
+    x = torch.zeros(len(positions), POINT_MASS.dim, dtype=torch.float64)
+    x[:, :2] = torch.as_tensor(positions)
+    x[:, 6] = 0.1
+    driven = retime(Trajectory(x, POINT_MASS, t_start), BALL)
+    alone = Trajectory(driven.x[None], POINT_MASS, t_start)
+    return Plan(driven, alone, Status.FEASIBLE, {}, nfe=0, calls=0, wall_time=0.0)
+
+
+def straight(count=24, t_start=0.0):
+    return plan_along(np.linspace(START, END, count), t_start)
+
+
+def corner():
+    """Along the lower arm and up the right one, round a quarter circle of radius 0.5 m."""
+    angle = np.linspace(-np.pi / 2, 0, 12)
+    bend = np.stack([0.5 + 0.5 * np.cos(angle), -0.5 + 0.5 * np.sin(angle)], axis=1)
+    before, after = np.linspace(START, (0.4, -1.0), 20), np.linspace((1.0, -0.4), (1.0, 0.9), 20)
+    return plan_along(np.concatenate([before, bend, after]))
+
+
+@pytest.fixture
+def env():
+    made = gymnasium.make(ENV_ID)
+    yield made
+    made.close()
+
+
+def drive(env, act, velocity=(0.0, 0.0), steps=200, start=START):
+    """States (steps + 1, 4) of the simulator under ``act(state, time)``."""
+    env.reset(seed=0, options={"start": start, "goal": (-1.0, 1.0)})
+    env.unwrapped._physics.data.qvel[:] = velocity
+    states = [np.array([*start, *velocity])]
+    for k in range(steps):
+        observation, *_ = env.step(act(states[-1], BALL.dt * k))
+        states.append(observation["observation"])
+    return np.stack(states)
+
+
+@pytest.mark.parametrize("t_start", [0.0, 2.5])
+def test_the_reference_passes_through_the_plan(t_start):
+    plan = straight(t_start=t_start)
+    reference = Reference.of(plan)
+    assert plan.times[0] == pytest.approx(t_start)
+    for time, state in list(zip(plan.times, plan.states, strict=True))[:-1]:
+        position, velocity, _ = reference.at(time)
+        assert position == pytest.approx(state[:2], abs=1e-9)
+        assert velocity == pytest.approx(state[2:], abs=1e-9)
+
+
+def test_the_reference_rests_at_its_end():
+    plan = straight()
+    reference = Reference.of(plan)
+    position, velocity, acceleration = reference.at(reference.end + 1.0)
+    assert position == pytest.approx(plan.states[-1, :2])
+    assert not velocity.any()
+    assert not acceleration.any()
+
+
+def test_on_the_plan_the_action_is_the_feedforward():
+    reference, time = Reference.of(straight()), 0.15
+    position, velocity, _ = reference.at(time)
+    _, soon, acceleration = reference.at(time + BALL.dt / 2)
+    expected = (BALL.mass * acceleration + BALL.damping * soon) / BALL.gear
+    action = track(reference, np.concatenate([position, velocity]), time, BALL)
+    assert action == pytest.approx(expected)
+
+
+def test_off_the_plan_the_feedback_pulls_back():
+    reference = Reference.of(straight())
+    at_rest = reference.end + 1.0
+    off = np.array([END[0] - 0.02, END[1] + 0.03, 0.1, -0.05])
+    action = track(reference, off, at_rest, BALL)
+    assert action == pytest.approx([KP * 0.02 - KD * 0.1, -KP * 0.03 + KD * 0.05])
+
+
+def test_actions_stay_within_the_limits():
+    reference = Reference.of(straight())
+    far = np.array([9.0, -9.0, 0.0, 0.0])
+    assert track(reference, far, 0.0, BALL).tolist() == [-1.0, 1.0]
+    assert brake(np.array([0.0, 0.0, 3.0, -3.0])).tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize("plan", [straight(), corner()], ids=["straight", "corner"])
+def test_the_simulator_follows_a_drivable_plan(env, plan):
+    reference = Reference.of(plan)
+    states = drive(env, lambda state, time: track(reference, state, time, BALL))
+    wanted = np.stack([reference.at(BALL.dt * k)[0] for k in range(len(states))])
+    assert np.linalg.norm(states[:, :2] - wanted, axis=1).max() < 0.03
+    assert np.linalg.norm(states[-1, :2] - plan.states[-1, :2]) < 0.01
+    assert np.linalg.norm(states[-1, 2:]) < 0.02
+
+
+def test_braking_stops_the_ball(env):
+    states = drive(env, lambda state, _: brake(state), velocity=(3.0, 0.5), steps=60)
+    speed = np.linalg.norm(states[:, 2:], axis=1)
+    assert speed[-1] < 0.02
+    force_alone = 3.0**2 / (2 * BALL.gear / BALL.mass)  # way at full force [m]
+    assert states[-1, 0] - START[0] < 1.3 * force_alone
