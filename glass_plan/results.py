@@ -2,8 +2,7 @@
 
 The protocol fixes what every method is given alike; its digest tells two apart. Rows are what
 tables and comparisons are made from: an evaluation can be killed, resumed and counted without its
-trajectories. A line cut short by a kill is no row: it is skipped on reading and removed before the
-next row is appended. One process writes a file.
+trajectories.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_plan.errors import DataError, ProtocolError, RequestError, did_you_mean
+from glass_plan.jsonl import append_line, read_lines
 from glass_plan.records import Array, Episode
 
 
@@ -206,11 +206,7 @@ def violated_steps(episode: Episode) -> NDArray[np.bool_]:
 
 def append_row(path: str | Path, row: Row) -> None:
     """Add one row to a results file; makes the file and its folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_half_line(path)
-    with path.open("ab") as file:
-        file.write(json.dumps(asdict(row), sort_keys=True).encode() + b"\n")
+    append_line(path, asdict(row))
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -219,10 +215,7 @@ def read_rows(path: str | Path) -> list[Row]:
     Raises:
         DataError: a complete line that is no row.
     """
-    path = Path(path)
-    text = path.read_bytes() if path.exists() else b""
-    lines = text[: text.rfind(b"\n") + 1].splitlines()
-    return [_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    return [_parse(line, f"{path}:{number}") for number, line in enumerate(read_lines(path), 1)]
 
 
 def _parse(line: bytes, where: str) -> Row:
@@ -233,15 +226,6 @@ def _parse(line: bytes, where: str) -> Row:
     except (ValueError, TypeError, KeyError) as error:
         remedy = "delete the line and evaluate that episode again"
         raise DataError(f"{where}: not a results row ({error}); {remedy}") from error
-
-
-def _drop_half_line(path: Path) -> None:
-    """Cut a file back to its last line end."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        text = file.read()
-        file.truncate(text.rfind(b"\n") + 1)
 
 
 def _known(margin: Array) -> bool:

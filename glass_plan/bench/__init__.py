@@ -1,0 +1,1 @@
+"""Benchmarks of the sampling library: each a command that writes rows, a table and a figure."""
