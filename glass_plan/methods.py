@@ -16,7 +16,6 @@ from torch import Tensor
 from glass_plan import kernels
 from glass_plan.checkpoint import Dynamics
 from glass_plan.guidance import TrajectoryProx
-from glass_plan.kernels.base import Info
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
@@ -116,7 +115,7 @@ class Draw:
     """
 
     x_1: Float[Tensor, "N H D"]
-    infos: tuple[Info, ...]
+    infos: tuple[dict[str, float], ...]
     finished: bool
 
 
@@ -140,10 +139,10 @@ def _steered(request: Request) -> Draw:
         request.denoise, cost, request.dynamics, request.t_start, request.max_speed
     )
     move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
-    ran = _run(kernels.FeynmanKac(move, reward, sampling.ess_min, base="move"), request)
-    archive = ran.state.archive
-    assert archive is not None
-    return Draw(torch.cat([ran.state.x_1_hat, archive.x_1]), ran.infos, ran.finished)
+    steering = kernels.FeynmanKac(move, reward, ess_min=sampling.ess_min, base="move")
+    ran = _run(steering, request)
+    assert isinstance(ran.state, kernels.Steered)
+    return Draw(torch.cat([ran.state.x_1_hat, ran.state.archive.x_1]), ran.infos, ran.finished)
 
 
 def _run(kernel: kernels.Kernel, request: Request) -> kernels.Run:

@@ -7,20 +7,15 @@ through the network are counted here, and nowhere else. Knows nothing of rewards
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from glass_plan.denoisers import Count
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.normalizers import Normalizer
 from glass_plan.schedules import Schedule
-
-Denoiser = Callable[[Tensor, float], Tensor]
-"""D_t(x): a batch (N, ...) at one time t in [0, 1] -> the expected clean sample, same shape."""
 
 
 class FlowPrior(nn.Module):
@@ -108,14 +103,6 @@ class FlowPrior(nn.Module):
         return self.normalizer.normalize(trajectory.x)
 
 
-@dataclass
-class Count:
-    """What the network was asked for: ``rows`` (a plan's NFE) in ``calls`` sequential calls."""
-
-    rows: int = 0
-    calls: int = 0
-
-
 class ConditionedPrior:
     """The denoiser of one request. Callable as a ``Denoiser``; counts what the network is asked.
 
@@ -129,9 +116,10 @@ class ConditionedPrior:
         self.pinned = pinned
         self.count = Count()
 
-    @torch.no_grad()
     def __call__(self, x_t: Float[Tensor, "N H D"], t: float) -> Float[Tensor, "N H D"]:
+        """D_t(x); a graph is kept only for an x that asks for its gradient."""
         rows = len(x_t)
         self.count.rows += rows
         self.count.calls += 1
-        return self.prior.denoise(x_t, x_t.new_full((rows,), t), self.pinned.expand(rows, -1))
+        with torch.set_grad_enabled(x_t.requires_grad):
+            return self.prior.denoise(x_t, x_t.new_full((rows,), t), self.pinned.expand(rows, -1))

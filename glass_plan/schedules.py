@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Schedule(ABC):
-    """A Gaussian path with alpha_0 = 0, alpha_1 = 1, sigma_0 = 1, sigma_1 = 0."""
+    """A Gaussian path: alpha_0 near 0, sigma_0 = 1 (noise); alpha_1 = 1, sigma_1 = 0 (data)."""
 
     @abstractmethod
     def alpha(self, t: float) -> float:
@@ -96,4 +96,43 @@ class Cosine(Schedule):
         return 2 / math.pi * math.atan(snr)
 
 
-SCHEDULES: dict[str, Schedule] = {"linear": Linear(), "cosine": Cosine()}
+class VariancePreserving(Schedule):
+    """alpha_t = exp(-B(1 - t) / 2) with B(u) = b_0 u + (b_1 - b_0) u^2 / 2 (Song et al. 2021, VP).
+
+    The usual diffusion path, with time turned round: alpha_0 = exp(-B(1) / 2) is small, not 0.
+    """
+
+    B_0, B_1 = 0.1, 20.0
+
+    def alpha(self, t: float) -> float:
+        return math.exp(-0.5 * self._integral(1.0 - t))
+
+    def sigma(self, t: float) -> float:
+        return math.sqrt(-math.expm1(-self._integral(1.0 - t)))
+
+    def d_alpha(self, t: float) -> float:
+        return 0.5 * self._rate(1.0 - t) * self.alpha(t)
+
+    def d_sigma(self, t: float) -> float:
+        if t >= 1.0:
+            return -math.inf  # sigma is a square root there
+        return -0.5 * self._rate(1.0 - t) * self.alpha(t) ** 2 / self.sigma(t)
+
+    def t_of_snr(self, snr: float) -> float:
+        wanted = math.log1p(snr**-2) if snr > 0 else math.inf  # B(1 - t) = -log alpha^2
+        slope = self.B_1 - self.B_0
+        u = 2 * wanted / (self.B_0 + math.sqrt(self.B_0**2 + 2 * slope * wanted))
+        return max(1.0 - u, 0.0) if math.isfinite(u) else 0.0
+
+    def _rate(self, u: float) -> float:
+        return self.B_0 + (self.B_1 - self.B_0) * u
+
+    def _integral(self, u: float) -> float:
+        return self.B_0 * u + 0.5 * (self.B_1 - self.B_0) * u**2
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "linear": Linear(),
+    "vp": VariancePreserving(),
+    "cosine": Cosine(),
+}

@@ -1,24 +1,24 @@
 """What a sampler is: ``init`` and ``step`` that return ``(state, info)``; the one loop over them.
 
 A state holds the particles at time t together with their denoised look-ahead D_t(x_t): every move
-needs it first, so whoever looks at the end point (steering, an archive) pays nothing for it.
-Kernels know no trajectories: any tensor shape, any denoiser D_t(x).
+needs it first, so whoever looks at the end point (steering, guidance, an archive) pays nothing for
+it. Kernels know no trajectories: any tensor shape, any denoiser D_t(x).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from glass_plan.denoisers import Count, Denoiser
 from glass_plan.errors import KernelError
-from glass_plan.prior import Denoiser
-from glass_plan.smc import Weights
 
 
 @dataclass(frozen=True)
@@ -28,49 +28,29 @@ class State:
     Args:
         x: (N, ...) particles x_t.
         x_1_hat: (N, ...) their denoised look-ahead D_t(x_t); x itself at t = 1.
-        weights: of the particles, where a kernel weighs them.
-        reward: (N,) log-potential that the weights already hold.
-        archive: best end points seen, where a kernel keeps them.
+        log_ratio: (N,) of the last step: log of the model's transition density over that of the
+            proposal it was drawn from; None where the two are the same.
     """
 
     x: Float[Tensor, "N ..."]
     x_1_hat: Float[Tensor, "N ..."]
-    weights: Weights | None = None
-    reward: Float[Tensor, "N"] | None = None
-    archive: Archive | None = None
+    log_ratio: Float[Tensor, "N"] | None = None
 
-    def take(self, ancestors: Int[Tensor, "N"]) -> State:
-        """The particles of the given ancestors; all else stays."""
-        return replace(self, x=self.x[ancestors], x_1_hat=self.x_1_hat[ancestors])
+    def take(self, ancestors: Int[Tensor, "N"]) -> Self:
+        """The particles of the given ancestors."""
+        return replace(self, x=self.x[ancestors], x_1_hat=self.x_1_hat[ancestors], log_ratio=None)
 
 
-@dataclass(frozen=True)
-class Archive:
-    """The best end points seen so far, by reward.
-
-    Args:
-        x_1: (N, ...).
-        reward: (N,) decreasing.
-    """
-
-    x_1: Float[Tensor, "N ..."]
-    reward: Float[Tensor, "N"]
-
-    def add(self, x_1: Float[Tensor, "N ..."], reward: Float[Tensor, "N"]) -> Archive:
-        """Keep the best as many of both."""
-        best = torch.cat([self.reward, reward]).topk(len(self.reward))
-        return Archive(torch.cat([self.x_1, x_1])[best.indices], best.values)
-
-
-Info = dict[str, float]
-"""What a step has to tell, e.g. ``ess``, ``log_z``, ``ancestors``."""
+Info = Mapping[str, Tensor | float]
+"""What a step has to tell, e.g. ``ess``, ``log_z``; tensors are read when the run is over."""
 
 
 class Kernel(Protocol):
     """A sampler as two pure functions of the state.
 
     ``stochastic`` says whether equal particles part in a step (what resampling relies on);
-    ``guided`` says whether its steps leave the model's own law.
+    ``guided`` whether its steps leave the model's own law; ``weighted`` whether the state then
+    carries the ``log_ratio`` back to it.
     """
 
     @property
@@ -78,6 +58,9 @@ class Kernel(Protocol):
 
     @property
     def guided(self) -> bool: ...
+
+    @property
+    def weighted(self) -> bool: ...
 
     def init(self, x: Tensor, t: float) -> State:
         """State of particles x at time t."""
@@ -106,12 +89,12 @@ class Run:
 
     Args:
         state: at the last time of the grid.
-        infos: one per step.
+        infos: one per step, with its ``wall_time`` [s] and, where rows were counted, its ``nfe``.
         finished: False if the deadline stopped it before the last time.
     """
 
     state: State
-    infos: tuple[Info, ...] = field(default=())
+    infos: tuple[dict[str, float], ...] = field(default=())
     finished: bool = True
 
 
@@ -122,6 +105,7 @@ def run(
     generator: torch.Generator,
     *,
     expired: Callable[[], bool] | None = None,
+    count: Count | None = None,
 ) -> Run:
     """The only sampling loop: from particles x at ``t_grid[0]`` to ``t_grid[-1]``.
 
@@ -131,6 +115,7 @@ def run(
         x: (N, ...) particles at the first time (standard normal noise at t = 0).
         generator: source of all randomness.
         expired: asked before each step; True ends the run unfinished.
+        count: of the network's rows, for ``nfe`` per step.
 
     Raises:
         KernelError: the grid does not increase within [0, 1].
@@ -138,14 +123,25 @@ def run(
     pairs = list(itertools.pairwise(t_grid))
     if not pairs or t_grid[0] < 0 or t_grid[-1] > 1 or any(b <= a for a, b in pairs):
         raise KernelError(f"run: t_grid must increase within [0, 1], got {list(t_grid)}")
+    rows, began = count.rows if count else 0, time.perf_counter()
     state = kernel.init(x, t_grid[0])
-    infos: list[Info] = []
+    infos: list[dict[str, Tensor | float]] = []
     for t, t_next in pairs:
         if expired is not None and expired():
-            return Run(state, tuple(infos), finished=False)
-        state, info = kernel.step(state, t, t_next, generator)
-        infos.append(info)
-    return Run(state, tuple(infos))
+            break
+        state, told = kernel.step(state, t, t_next, generator)
+        ended = time.perf_counter()
+        infos.append({**told, "wall_time": ended - began})
+        began = ended
+        if count is not None:
+            infos[-1]["nfe"] = float(count.rows - rows)
+            rows = count.rows
+    return Run(state, _read(infos), finished=len(infos) == len(pairs))
+
+
+def _read(infos: list[dict[str, Tensor | float]]) -> tuple[dict[str, float], ...]:
+    """Numbers in place of tensors; the one place that waits for the device."""
+    return tuple({name: float(value) for name, value in info.items()} for info in infos)
 
 
 def uniform_grid(steps: int, t_start: float = 0.0) -> tuple[float, ...]:

@@ -1,89 +1,57 @@
-"""GLASS transitions: a flow inside the flow (Holderrieth et al. 2025, arXiv 2509.25170).
+"""GLASS transitions: stochastic moves at the price of ODE steps (Holderrieth et al. 2025).
 
-A stochastic transition x_t -> x_t' with noise correlation rho keeps the marginals; it is sampled by
-an ODE over the *pretrained* denoiser. Scalar form, with y_s = xbar_s - gbar x_t:
+The equations are in ``inner``. A guide may shift the noise that the inner flow starts from: the
+flow itself stays the model's, so the proposal's density is known exactly. With the shift
+m = abar (D^r - D), where D^r is the guided and D the model's end point,
 
-    gbar = rho sigma' / sigma,  abar = alpha' - gbar alpha,  sbar^2 = sigma'^2 (1 - rho^2)
-    Lambda = (alpha / sigma)^2 + (abar_s / sbar_s)^2
-    network input  alpha_t* [ (alpha / sigma^2) x_t + (abar_s / sbar_s^2) y_s ] / Lambda, at t*
-    exact-in-D step  y_s' = r y_s + (abar_s' - r abar_s) D,  r = sbar_s' / sbar_s
-    x_t' = y_1 + gbar x_t
-
-with abar_s = s abar, sbar_s = (1 - s) + s sbar. At s = 0 the network input is x_t itself at time t,
-so a transition of M inner steps costs M network calls, the denoised look-ahead included.
+    log p / q = (|m|^2 - 2 <y_0, m>) / (2 b_0^2).                                             (8)
 """
 
 from __future__ import annotations
 
-import functools
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from glass_plan.denoisers import Denoiser
 from glass_plan.errors import KernelError
 from glass_plan.kernels.base import Info, State, is_guided, like_noise, look_ahead
-from glass_plan.prior import Denoiser
+from glass_plan.kernels.inner import (
+    Table,
+    check_inner,
+    early_stop_table,
+    integrate,
+    transition_table,
+)
 from glass_plan.schedules import Linear, Schedule
 
+Guide = Callable[[Tensor, float, Tensor], Tensor]
+"""(x_t, t, D_t(x_t)) -> the end point to aim at instead."""
+Rho = float | Callable[[float], float] | None
+"""Noise correlation: a number, a function of DDPM's one, or None for DDPM's."""
+
+
+def ddpm_rho(schedule: Schedule, t: float, t_next: float) -> float:
+    """rho of the reverse SDE's transition: alpha_t sigma_t' / (sigma_t alpha_t')."""
+    ratio = schedule.alpha(t) * schedule.sigma(t_next)
+    return ratio / (schedule.sigma(t) * schedule.alpha(t_next))
+
 
 @dataclass(frozen=True)
-class InnerStep:
-    """One inner step: input = from_x x_t + from_y y at time t_star, then y <- r y + gain D."""
-
-    t_star: float
-    from_x: float
-    from_y: float
-    r: float
-    gain: float
-
-
-@dataclass(frozen=True)
-class Table:
-    """All scalars of a transition, computed once in float64."""
-
-    gbar: float
-    steps: tuple[InnerStep, ...]
-
-
-@functools.lru_cache(maxsize=4096)
-def transition_table(
-    schedule: Schedule, t: float, t_next: float, rho: float | None, inner_steps: int
-) -> Table:
-    """Scalars of the transition t -> t_next.
+class DdpmPower:
+    """rho = (DDPM's rho) ** power: between independent noise (large) and frozen noise (0).
 
     Args:
-        schedule: of the model.
-        t: in [0, 1).
-        t_next: in (t, 1].
-        rho: correlation of the noise before and after, in [-1, 1]; None for DDPM's
-            alpha_t sigma_t' / (sigma_t alpha_t').
-        inner_steps: M.
+        power: > 0.
     """
-    alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
-    if rho is None:
-        rho = alpha * sigma_next / (sigma * alpha_next)
-    gbar = rho * sigma_next / sigma
-    abar = alpha_next - gbar * alpha
-    sbar = sigma_next * math.sqrt(1 - rho**2)
-    snr_x = alpha / sigma
-    steps = []
-    for k in range(inner_steps):
-        s, s_next = k / inner_steps, (k + 1) / inner_steps
-        a, a_next = s * abar, s_next * abar
-        b, b_next = (1 - s) + s * sbar, (1 - s_next) + s_next * sbar
-        if k == 0:  # no signal in y yet: the network sees x_t at t
-            t_star, from_x, from_y = t, 1.0, 0.0
-        else:
-            precision = snr_x**2 + (a / b) ** 2
-            t_star = schedule.t_of_snr(math.sqrt(precision))
-            scale = schedule.alpha(t_star) / precision
-            from_x, from_y = scale * alpha / sigma**2, scale * a / b**2
-        r = b_next / b
-        steps.append(InnerStep(t_star, from_x, from_y, r, a_next - r * a))
-    return Table(gbar, tuple(steps))
+
+    power: float
+
+    def __call__(self, rho: float) -> float:
+        return float(rho**self.power)
 
 
 @dataclass(frozen=True)
@@ -94,27 +62,41 @@ class Glass:
         denoise: D_t(x).
         schedule: the path it was trained on.
         inner_steps: M network calls per transition.
-        rho: noise correlation in [-1, 1] of every transition; None for DDPM's.
+        rho: noise correlation in [-1, 1] of every transition; None for DDPM's, or a function of
+            DDPM's (``DdpmPower``).
+        solver: of the inner flow, ``"2m"`` or ``"euler"``.
+        early_stop: go along the posterior flow and stop (DDPM's transition only).
+        guide: shifts the proposal; the state then carries its log-ratio.
 
     Raises:
-        KernelError: ``rho`` or ``inner_steps`` out of range.
+        KernelError: a setting out of range.
     """
 
     denoise: Denoiser
     schedule: Schedule = Linear()
     inner_steps: int = 2
-    rho: float | None = None
+    rho: Rho = None
+    solver: str = "2m"
+    early_stop: bool = False
+    guide: Guide | None = None
     stochastic: bool = True
 
     def __post_init__(self) -> None:
-        if self.inner_steps < 1:
-            raise KernelError(f"Glass: inner_steps must be at least 1, got {self.inner_steps}")
-        if self.rho is not None and not -1 <= self.rho <= 1:
+        check_inner("Glass", self.inner_steps, self.solver)
+        if isinstance(self.rho, int | float) and not -1 <= self.rho <= 1:
             raise KernelError(f"Glass: rho must be in [-1, 1] or None (DDPM), got {self.rho}")
+        if self.early_stop and self.rho is not None:
+            raise KernelError(
+                f"Glass: early_stop makes DDPM's transition; leave rho None, got {self.rho}"
+            )
 
     @property
     def guided(self) -> bool:
-        return is_guided(self.denoise)
+        return self.guide is not None or is_guided(self.denoise)
+
+    @property
+    def weighted(self) -> bool:
+        return self.guide is not None and not is_guided(self.denoise)
 
     def init(self, x: Tensor, t: float) -> State:
         return look_ahead(self.denoise, x, t)
@@ -122,13 +104,72 @@ class Glass:
     def step(
         self, state: State, t: float, t_next: float, generator: torch.Generator
     ) -> tuple[State, Info]:
-        table = transition_table(self.schedule, t, t_next, self.rho, self.inner_steps)
-        y = like_noise(state.x, generator)
-        for k, inner in enumerate(table.steps):
-            x_1_hat = (
-                state.x_1_hat
-                if k == 0
-                else self.denoise(inner.from_x * state.x + inner.from_y * y, inner.t_star)
-            )
-            y = inner.r * y + inner.gain * x_1_hat
-        return look_ahead(self.denoise, y + table.gbar * state.x, t_next), {}
+        table = self._table(t, t_next)
+        y_0 = table.b_0 * like_noise(state.x, generator)
+        log_ratio = None
+        if self.guide is not None:
+            y_0, log_ratio = _shifted(y_0, self.guide(state.x, t, state.x_1_hat), state, table)
+        x = integrate(self.denoise, table, state.x, state.x_1_hat, y_0)
+        moved = look_ahead(self.denoise, x, t_next)
+        return State(moved.x, moved.x_1_hat, log_ratio), {}
+
+    def _table(self, t: float, t_next: float) -> Table:
+        if self.early_stop:
+            return early_stop_table(self.schedule, t, t_next, self.inner_steps, self.solver)
+        ddpm = ddpm_rho(self.schedule, t, t_next)
+        rho = ddpm if self.rho is None else self.rho
+        rho = rho(ddpm) if callable(rho) else rho
+        return transition_table(self.schedule, t, t_next, rho, self.inner_steps, self.solver)
+
+
+def _shifted(
+    y_0: Float[Tensor, "N ..."], aim: Float[Tensor, "N ..."], state: State, table: Table
+) -> tuple[Float[Tensor, "N ..."], Float[Tensor, "N"]]:
+    """Noise shifted towards the aim, and its log-ratio (8)."""
+    if table.is_deterministic:
+        return y_0, y_0.new_zeros(len(y_0), dtype=torch.float64)
+    shift = table.abar * (aim - state.x_1_hat)
+    y_0 = y_0 + shift
+    product = (shift * (shift - 2 * y_0)).flatten(1).sum(1, dtype=torch.float64)
+    return y_0, product / (2 * table.b_0**2)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Samples of p(x_1 | x_t): the GLASS transition to t' = 1.
+
+    Args:
+        denoise: D_t(x).
+        schedule: the path it was trained on.
+        inner_steps: M network calls per sample, one of which all samples of a particle share.
+        solver: of the inner flow.
+    """
+
+    denoise: Denoiser
+    schedule: Schedule = Linear()
+    inner_steps: int = 4
+    solver: str = "2m"
+
+    def __post_init__(self) -> None:
+        check_inner("Posterior", self.inner_steps, self.solver)
+
+    def sample(
+        self,
+        x_t: Float[Tensor, "N ..."],
+        t: float,
+        x_1_hat: Float[Tensor, "N ..."],
+        y_0: Float[Tensor, "K N ..."],
+    ) -> Float[Tensor, "K N ..."]:
+        """K samples for each particle, all in one batch.
+
+        Args:
+            x_t: particles at time t < 1.
+            t: their time.
+            x_1_hat: their D_t(x_t).
+            y_0: standard normal noise; what is drawn is a function of it.
+        """
+        table = transition_table(self.schedule, t, 1.0, 0.0, self.inner_steps, self.solver)
+        rows = y_0.flatten(0, 1)
+        whole = torch.broadcast_to(x_t, y_0.shape).reshape(rows.shape)
+        ahead = torch.broadcast_to(x_1_hat, y_0.shape).reshape(rows.shape)
+        return integrate(self.denoise, table, whole, ahead, table.b_0 * rows).reshape(y_0.shape)

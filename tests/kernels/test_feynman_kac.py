@@ -22,7 +22,7 @@ def steered(target, steps, seed):
     x = noise(PARTICLES, (1,), generator, dtype=torch.float64)
     ran = run(kernel, uniform_grid(steps), x, generator)
     weights = ran.state.weights
-    mean = float((weights.log_w.softmax(0) * ran.state.x[:, 0]).sum())
+    mean = float((weights.log_w[0].softmax(0) * ran.state.x[:, 0]).sum())
     return mean, ran.infos[-1]["log_z"]
 
 
@@ -77,17 +77,17 @@ def test_ess_of_equal_weights_is_their_number():
 
 
 def test_systematic_resampling_copies_each_particle_about_its_weight():
-    log_w = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64).log()
+    log_w = torch.tensor([[0.5, 0.25, 0.125, 0.125]], dtype=torch.float64).log()
     for seed in range(50):
-        counts = smc.systematic(log_w, torch.Generator().manual_seed(seed)).bincount(minlength=4)
-        assert torch.all((counts - 4 * log_w.exp()).abs() < 1)
+        counts = smc.systematic(log_w, torch.Generator().manual_seed(seed))[0].bincount(minlength=4)
+        assert torch.all((counts - 4 * log_w[0].exp()).abs() < 1)
 
 
 def test_systematic_resampling_is_unbiased():
-    log_w = torch.tensor([0.1, 0.2, 0.7], dtype=torch.float64).log()
+    log_w = torch.tensor([[0.1, 0.2, 0.7]], dtype=torch.float64).log()
     generator = torch.Generator().manual_seed(0)
     draws = torch.stack(
-        [smc.systematic(log_w, generator).bincount(minlength=3) for _ in range(4000)]
+        [smc.systematic(log_w, generator)[0].bincount(minlength=3) for _ in range(4000)]
     )
     error = draws.double().std(0) / math.sqrt(len(draws))
-    assert torch.all((draws.double().mean(0) - 3 * log_w.exp()).abs() < 5 * error + 1e-9)
+    assert torch.all((draws.double().mean(0) - 3 * log_w[0].exp()).abs() < 5 * error + 1e-9)

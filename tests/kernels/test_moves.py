@@ -56,8 +56,8 @@ def test_ode_error_falls_with_first_order():
 
 def test_one_glass_transition_over_all_time_is_the_flow_ode():
     target = ASYMMETRIC
-    whole = transition_table(Linear(), 0.0, 1.0, 0.0, 40)
-    assert whole.gbar == 0.0
+    whole = transition_table(Linear(), 0.0, 1.0, 0.0, 40, "euler")
+    assert (whole.end_x, whole.end_y, whole.b_0) == (0.0, 1.0, 1.0)
     for k, step in enumerate(whole.steps):
         assert step.t_star == pytest.approx(k / 40, abs=1e-12)
     x = torch.randn(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -76,13 +76,13 @@ def test_scalar_form_equals_the_matrix_form(t, t_next, rho):
     used = t * (1 - t_next) / ((1 - t) * t_next) if rho is None else rho
     gbar = used * (1 - t_next) / (1 - t)
     abar, sbar = t_next - gbar * t, (1 - t_next) * math.sqrt(1 - used**2)
-    table = transition_table(schedule, t, t_next, rho, 4)
+    table = transition_table(schedule, t, t_next, used, 4, "euler")
     x_t, y = torch.tensor(0.7, dtype=torch.float64), torch.tensor(-0.3, dtype=torch.float64)
     for k, step in enumerate(table.steps[1:], start=1):
         s = k / 4
         mu = torch.tensor([t, s * abar + gbar * t], dtype=torch.float64)
         noise_x = (1 - t) ** 2
-        b = (1 - s) + s * sbar
+        b = (1 - s) * table.b_0 + s * sbar
         # covariance of (x_t, xbar_s) given z, with xbar_s = abar_s z + gbar x_t + b eps
         sigma = torch.tensor(
             [[noise_x, gbar * noise_x], [gbar * noise_x, gbar**2 * noise_x + b**2]],
