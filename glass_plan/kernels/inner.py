@@ -12,10 +12,10 @@ snr = alpha / sigma:
     x_t' = y_1 + gbar x_t                                                                     (6)
 
 (5) is exact while D is constant. The solver ``2m`` puts D + c (D - D_previous) in its place: D is
-taken as linear in v^2, v = k / (k + u), which is regular at both ends of the flow (D changes
-linearly in u where u is small, and like the noise variance 1 / u^2 where it is large), so
+taken as linear in w = u / sqrt(k^2 + u^2), as it is for data of unit variance (linear in u where u
+is small, and in the noise variance 1 / u^2 where it is large). With w's mean over the next step,
 
-    c = v_0 (v_0 - v_1) / (v_previous^2 - v_0^2)                                              (7)
+    wbar = (u + u') / (sqrt(k^2 + u^2) + sqrt(k^2 + u'^2)),  c = (wbar - w) / (w - w_before)    (7)
 
 b_0 is free; (2) starts with the spread that y_1 has for data of unit variance, so noise is neither
 blown up nor squeezed on the way. At s = 0 the network input is x_t itself at time t: a transition
@@ -146,9 +146,9 @@ def _steps(
         s = end * step / inner_steps
         return s * abar, (1 - s) * b_0 + s * sbar
 
-    def v(step: int) -> float:
+    def point(step: int) -> tuple[float, float]:
         a, b = at(step)
-        return k * b / (k * b + a)
+        return a, k * b
 
     steps = []
     for m in range(inner_steps):
@@ -160,14 +160,27 @@ def _steps(
             scale = schedule.alpha(t_star) / precision
             from_x, from_y = scale * alpha / sigma**2, scale * a / b**2
         r = b_next / b
-        c = extrapolation(v(m - 1), v(m), v(m + 1)) if solver == "2m" and m > 0 else 0.0
+        c = 0.0
+        if solver == "2m" and m > 0:
+            c = extrapolation(point(m - 1), point(m), point(m + 1))
         steps.append(InnerStep(t_star, from_x, from_y, r, a_next - r * a, c))
     return tuple(steps), b_0
 
 
-def extrapolation(v_before: float, v: float, v_next: float) -> float:
-    """c of (7): the mean over the next step of a D that is linear in v^2, from its last two."""
-    return v * (v - v_next) / (v_before**2 - v**2)
+Point = tuple[float, float]
+"""Signal and noise (a, b) of a path whose w = a / sqrt(a^2 + b^2)."""
+
+
+def extrapolation(before: Point, now: Point, after: Point) -> float:
+    """c of (7): with it a D that is linear in w, known twice, stands for the step to ``after``."""
+    w, w_before = now[0] / math.hypot(*now), before[0] / math.hypot(*before)
+    return (mean_w(now, after) - w) / (w - w_before)
+
+
+def mean_w(now: Point, after: Point) -> float:
+    """Mean of w over a step, by u = a / b; also for b = 0 at its end."""
+    (a, b), (a_next, b_next) = now, after
+    return (a * b_next + a_next * b) / (b_next * math.hypot(a, b) + b * math.hypot(a_next, b_next))
 
 
 def integrate(

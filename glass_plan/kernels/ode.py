@@ -4,11 +4,11 @@ x / sigma moves by D d(snr), snr = alpha / sigma, so each solver says which D st
 
     euler     D_t(x_t): DDIM (Song et al. 2021, eq. 12 with no noise), first order
     midpoint  D halfway in time, after an Euler step: second order, two calls
-    heun      (1 - w) D_t + w D_t' after an Euler step, w = v / (v + v'): second order, two calls
-    2m        D + c (D - D_before), c as in ``inner`` (7): second order, one call
+    heun      D + c (D_t' - D) with D_t' after an Euler step: second order, two calls
+    2m        D + c (D - D_before): second order, one call
 
-w and c are the means of a D that is linear in v^2 = 1 / (1 + snr)^2. To t' = 1 ``heun`` takes
-Euler's step: there D is the sample itself and says nothing.
+c makes a D that is linear in w = alpha / sqrt(alpha^2 + sigma^2) exact, as in ``inner`` (7). To
+t' = 1 ``heun`` takes Euler's step: there D is the sample itself and says nothing.
 """
 
 from __future__ import annotations
@@ -97,14 +97,13 @@ class Ode:
             return self.denoise(self._move(state.x, x_1_hat, t, middle), middle)
         if self.solver == "heun" and t_next < 1.0:
             end = self.denoise(self._move(state.x, x_1_hat, t, t_next), t_next)
-            w = self._v(t) / (self._v(t) + self._v(t_next))
-            return (1 - w) * x_1_hat + w * end
+            return x_1_hat + self._c(t_next, t, t_next) * (x_1_hat - end)
         if self.solver == "2m" and isinstance(state, OdeState) and state.before is not None:
-            c = extrapolation(self._v(state.t_before), self._v(t), self._v(t_next))
-            return (1 + c) * x_1_hat - c * state.before
+            c = self._c(state.t_before, t, t_next)
+            return x_1_hat + c * (x_1_hat - state.before)
         return x_1_hat
 
-    def _v(self, t: float) -> float:
-        """1 / (1 + snr), without dividing by zero."""
-        sigma = self.schedule.sigma(t)
-        return sigma / (sigma + self.schedule.alpha(t))
+    def _c(self, t_other: float, t: float, t_next: float) -> float:
+        """Weight of D - D_other, so that D linear in w stands for the step."""
+        points = [(self.schedule.alpha(s), self.schedule.sigma(s)) for s in (t_other, t, t_next)]
+        return extrapolation(points[0], points[1], points[2])
