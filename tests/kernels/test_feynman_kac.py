@@ -29,10 +29,10 @@ def steered(target, steps, seed):
 @pytest.mark.parametrize("steps", [2, 5, 10])
 @pytest.mark.parametrize("target", [Mixture(), ASYMMETRIC], ids=["gaussian", "asymmetric"])
 def test_the_target_does_not_depend_on_the_number_of_steps(target, steps):
-    mean, log_z = target.tilted(SLOPE)
+    law, log_z = target.tilted(SLOPE)
     drawn = torch.tensor([steered(target, steps, seed) for seed in range(RUNS)])
     estimate, error = drawn.mean(0), drawn.std(0) / math.sqrt(RUNS)
-    assert abs(float(estimate[0]) - mean) < 5 * float(error[0]) + 0.02
+    assert abs(float(estimate[0]) - law.mean) < 5 * float(error[0]) + 0.02
     assert abs(float(estimate[1]) - log_z) < 5 * float(error[1]) + 0.02
 
 
