@@ -7,87 +7,222 @@ import math
 import pytest
 import torch
 
-from glass_plan import smc
 from glass_plan.errors import KernelError
-from glass_plan.kernels import FeynmanKac, Glass, Ode, noise, run, uniform_grid
+from glass_plan.guidance import Guided
+from glass_plan.kernels import (
+    ALWAYS,
+    AdaptiveTempering,
+    FeynmanKac,
+    Glass,
+    Ode,
+    Posterior,
+    PosteriorMean,
+    no_tempering,
+    noise,
+    run,
+    uniform_grid,
+)
+from tests.kernels.statistics import within_five_standard_errors
 from tests.kernels.targets import ASYMMETRIC, Mixture
 
-PARTICLES, RUNS, SLOPE = 400, 24, 0.5
+POPULATIONS, PARTICLES, SLOPE = 24, 400, 0.5
+BIAS = 0.02  # of 12 inner steps and of the self-normalised mean of 400 particles
+STEPS = [2, 5, 10]
+NORMAL = Mixture()
+SETTINGS = {
+    "default": {},
+    "never-resampled": {"ess_min": 0.0},
+    "no-tempering": {"tempering": no_tempering},
+    "adaptive": {"tempering": AdaptiveTempering(0.9)},
+    "systematic-always": {"ess_min": ALWAYS},
+    "ssp-always": {"ess_min": ALWAYS, "resampling": "ssp"},
+    "residual-always": {"ess_min": ALWAYS, "resampling": "residual"},
+    "multinomial-always": {"ess_min": ALWAYS, "resampling": "multinomial"},
+}
 
 
-def steered(target, steps, seed):
+def climb(x):
+    return SLOPE * x[:, 0]
+
+
+def steered(kernel, steps, populations=POPULATIONS, size=PARTICLES, seed=0):
+    """The end of a run from standard normal noise."""
     generator = torch.Generator().manual_seed(seed)
-    move = Glass(target.denoise, inner_steps=30, rho=0.4)
-    kernel = FeynmanKac(move, lambda x: SLOPE * x[:, 0])
-    x = noise(PARTICLES, (1,), generator, dtype=torch.float64)
-    ran = run(kernel, uniform_grid(steps), x, generator)
-    weights = ran.state.weights
-    mean = float((weights.log_w[0].softmax(0) * ran.state.x[:, 0]).sum())
-    return mean, ran.infos[-1]["log_z"]
+    x = noise(populations * size, (1,), generator, dtype=torch.float64)
+    return run(kernel, uniform_grid(steps), x, generator)
 
 
-@pytest.mark.parametrize("steps", [2, 5, 10])
-@pytest.mark.parametrize("target", [Mixture(), ASYMMETRIC], ids=["gaussian", "asymmetric"])
-def test_the_target_does_not_depend_on_the_number_of_steps(target, steps):
+def means(state):
+    """Of each population, by its weights."""
+    log_w = state.weights.log_w
+    return (log_w.softmax(1) * state.x[:, 0].reshape(log_w.shape)).sum(1)
+
+
+def hits(ran, target):
     law, log_z = target.tilted(SLOPE)
-    drawn = torch.tensor([steered(target, steps, seed) for seed in range(RUNS)])
-    estimate, error = drawn.mean(0), drawn.std(0) / math.sqrt(RUNS)
-    assert abs(float(estimate[0]) - law.mean) < 5 * float(error[0]) + 0.02
-    assert abs(float(estimate[1]) - log_z) < 5 * float(error[1]) + 0.02
+    z = ran.state.weights.log_z_now.exp()
+    return within_five_standard_errors(means(ran.state), law.mean, BIAS) and (
+        within_five_standard_errors(z, math.exp(log_z), BIAS)
+    )
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("target", [NORMAL, ASYMMETRIC], ids=["gaussian", "asymmetric"])
+@pytest.mark.parametrize("rho", [None, 0.4])
+def test_the_target_does_not_depend_on_the_number_of_steps(target, rho, steps):
+    move = Glass(target.denoise, inner_steps=12, rho=rho)
+    assert hits(steered(FeynmanKac(move, climb, population=PARTICLES), steps), target)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_the_target_does_not_depend_on_how_it_is_reached(settings, steps):
+    move = Glass(ASYMMETRIC.denoise, inner_steps=12)
+    kernel = FeynmanKac(move, climb, population=PARTICLES, **settings)
+    assert hits(steered(kernel, steps), ASYMMETRIC)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_values_from_posterior_samples_lead_to_the_same_target(steps):
+    value = PosteriorMean(climb, Posterior(ASYMMETRIC.denoise, inner_steps=4), samples=4)
+    move = Glass(ASYMMETRIC.denoise, inner_steps=12)
+    kernel = FeynmanKac(move, climb, value, tempering=no_tempering, population=PARTICLES)
+    assert hits(steered(kernel, steps), ASYMMETRIC)
+
+
+@pytest.mark.parametrize(("steps", "wrong"), [(2, 0.75), (3, 1.0), (5, 1.5)])
+def test_summed_potentials_aim_at_a_target_that_moves_with_the_steps(steps, wrong):
+    # DDPM's chain has the forward process' covariances, so the tilted mean is the sum over steps
+    # of SLOPE t^2 / (t^2 + (1 - t)^2) = SLOPE (steps + 1) / 2; the true one is SLOPE
+    assert wrong == SLOPE * (steps + 1) / 2
+    kernel = FeynmanKac(
+        Glass(NORMAL.denoise, inner_steps=12),
+        climb,
+        potential="sum",
+        tempering=no_tempering,
+        population=PARTICLES,
+    )
+    found = means(steered(kernel, steps).state)
+    assert within_five_standard_errors(found, wrong, 2 * BIAS)
+    assert not within_five_standard_errors(found, SLOPE, BIAS)
+
+
+def test_drawn_particles_have_the_tilted_law():
+    move = Glass(ASYMMETRIC.denoise, inner_steps=12)
+    kernel = FeynmanKac(move, climb, ess_min=0.0, population=PARTICLES)
+    state, law = steered(kernel, 3).state, ASYMMETRIC.tilted(SLOPE)[0]
+    generator = torch.Generator().manual_seed(1)
+    some = state.draw(generator, count=100)
+    all_of_them = [state.equal(generator, scheme) for scheme in ("systematic", "ssp")]
+    assert some.shape == (POPULATIONS, 100, 1)
+    for drawn in (some, *(x.reshape(POPULATIONS, PARTICLES, 1) for x in all_of_them)):
+        assert within_five_standard_errors(drawn.mean((1, 2)), law.mean, BIAS)
+        assert within_five_standard_errors(
+            ((drawn - law.mean) ** 2).mean((1, 2)), law.variance, 2 * BIAS
+        )
+
+
+def test_a_draw_takes_particles_of_its_own_population():
+    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), climb, population=4)
+    state, generator = steered(kernel, 3, 5, 4).state, torch.Generator().manual_seed(1)
+    for row, drawn in enumerate(state.draw(generator, count=3)):
+        assert torch.isin(drawn, state.x[4 * row : 4 * row + 4]).all()
 
 
 def test_constant_reward_leaves_weights_uniform():
-    generator = torch.Generator().manual_seed(0)
     kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), lambda x: torch.full((len(x),), 3.0))
-    x = noise(16, (1,), generator, dtype=torch.float64)
-    ran = run(kernel, uniform_grid(4), x, generator)
+    ran = steered(kernel, 4, 1, 16)
     assert all(info["ess"] == pytest.approx(1.0) for info in ran.infos)
+    assert all(info["resampled"] == 0.0 and info["ancestors"] == 16 for info in ran.infos)
     assert ran.infos[-1]["log_z"] == pytest.approx(3.0)
 
 
-def test_the_archive_keeps_the_best_end_point_seen():
-    generator = torch.Generator().manual_seed(0)
-    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), lambda x: 4 * x[:, 0])
-    x = noise(32, (1,), generator, dtype=torch.float64)
-    state = run(kernel, uniform_grid(5), x, generator).state
-    assert float(state.archive.reward[0]) >= float((4 * state.x[:, 0]).max())
-    assert torch.equal(state.archive.reward, 4 * state.archive.x_1[:, 0])
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_populations_do_not_influence_each_other(settings):
+    def run_with(slopes):
+        slope = torch.tensor(slopes, dtype=torch.float64).repeat_interleave(8)
+        kernel = FeynmanKac(
+            Glass(ASYMMETRIC.denoise), lambda x: slope * x[:, 0], population=8, **settings
+        )
+        return steered(kernel, 5, 3, 8).state
+
+    state, other = run_with([1.0, 2.0, 3.0]), run_with([1.0, -9.0, 3.0])
+    for kept in (0, 2):
+        assert torch.equal(state.weights.log_w[kept], other.weights.log_w[kept])
+        assert torch.equal(state.weights.log_z[kept], other.weights.log_z[kept])
+        assert torch.equal(state.roots[kept], other.roots[kept])
+        assert torch.equal(state.x.reshape(3, 8)[kept], other.x.reshape(3, 8)[kept])
+    assert not torch.equal(state.weights.log_w[1], other.weights.log_w[1])
 
 
-def test_a_deterministic_move_is_refused():
-    with pytest.raises(KernelError, match="copies would never part"):
-        FeynmanKac(Ode(ASYMMETRIC.denoise), lambda x: x[:, 0])
+def test_one_population_of_all_is_the_default():
+    move = Glass(ASYMMETRIC.denoise)
+    default = steered(FeynmanKac(move, climb), 4, 1, 16).state
+    said = steered(FeynmanKac(move, climb, population=16), 4, 1, 16).state
+    assert torch.equal(default.x, said.x)
+    assert default.weights.log_w.shape == said.weights.log_w.shape == (1, 16)
 
 
-def test_a_guided_move_without_log_ratio_is_refused():
-    class Guided:
-        guided = True
-
-        def __call__(self, x, t):
-            return ASYMMETRIC.denoise(x, t)
-
-    with pytest.raises(KernelError, match="count twice"):
-        FeynmanKac(Glass(Guided()), lambda x: x[:, 0])
-    assert FeynmanKac(Glass(Guided()), lambda x: x[:, 0], base="move").guided
+def test_the_exponent_rises_to_one():
+    for tempering in (None, AdaptiveTempering(0.8)):
+        settings = {} if tempering is None else {"tempering": tempering}
+        kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), lambda x: 9 * x[:, 0], **settings)
+        exponents = [info["exponent"] for info in steered(kernel, 5, 1, 64).infos]
+        assert exponents == sorted(exponents)
+        assert exponents[0] < exponents[-1] == 1.0
 
 
-def test_ess_of_equal_weights_is_their_number():
-    assert smc.ess(torch.zeros(7)) == pytest.approx(7.0)
-    assert smc.ess(torch.tensor([0.0, -math.inf, -math.inf])) == pytest.approx(1.0)
-
-
-def test_systematic_resampling_copies_each_particle_about_its_weight():
-    log_w = torch.tensor([[0.5, 0.25, 0.125, 0.125]], dtype=torch.float64).log()
-    for seed in range(50):
-        counts = smc.systematic(log_w, torch.Generator().manual_seed(seed))[0].bincount(minlength=4)
-        assert torch.all((counts - 4 * log_w[0].exp()).abs() < 1)
-
-
-def test_systematic_resampling_is_unbiased():
-    log_w = torch.tensor([[0.1, 0.2, 0.7]], dtype=torch.float64).log()
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.stack(
-        [smc.systematic(log_w, generator)[0].bincount(minlength=3) for _ in range(4000)]
+def test_adaptive_tempering_raises_the_exponent_only_as_far_as_the_ess_allows():
+    kernel = FeynmanKac(
+        Glass(ASYMMETRIC.denoise), lambda x: 9 * x[:, 0], tempering=AdaptiveTempering(0.8)
     )
-    error = draws.double().std(0) / math.sqrt(len(draws))
-    assert torch.all((draws.double().mean(0) - 3 * log_w[0].exp()).abs() < 5 * error + 1e-9)
+    infos, before = steered(kernel, 6, 1, 256).infos, 0.0
+    assert infos[0]["ess"] == pytest.approx(0.8, abs=1e-6)
+    for info in infos[:-1]:
+        assert info["exponent"] == before or info["ess"] > 0.8 - 1e-6
+        before = info["exponent"]
+
+
+def test_resampled_particles_are_those_of_few_ancestors():
+    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), lambda x: 9 * x[:, 0], ess_min=ALWAYS)
+    infos = steered(kernel, 6, 1, 64).infos
+    ancestors = [info["ancestors"] for info in infos]
+    assert ancestors == sorted(ancestors, reverse=True)
+    assert 1 <= ancestors[-1] < 32
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"resampling": "systemtic"}, "unknown resampling 'systemtic'; did you mean 'systematic'"),
+        ({"potential": "product"}, "unknown potential 'product'; valid: difference, sum"),
+        ({"base": "Prior"}, "unknown base 'Prior'; did you mean 'prior'"),
+        ({"move": Ode(ASYMMETRIC.denoise)}, "copies would never part; use Glass"),
+        ({"move": Glass(Guided(ASYMMETRIC.denoise, lambda x, t, d: d))}, "count twice"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wrong, message):
+    with pytest.raises(KernelError, match=message):
+        FeynmanKac(**{"move": Glass(ASYMMETRIC.denoise), "reward": climb, **wrong})
+
+
+def test_a_guided_law_is_tilted_only_on_purpose():
+    move = Glass(Guided(ASYMMETRIC.denoise, lambda x_t, t, x_1_hat: x_1_hat))
+    assert FeynmanKac(move, climb, base="move").guided
+
+
+def test_particles_that_do_not_fill_their_populations_are_refused():
+    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), climb, population=3)
+    with pytest.raises(KernelError, match="8 particles are no populations of 3"):
+        kernel.init(torch.zeros(8, 1), 0.0)
+
+
+@pytest.mark.parametrize("ess_min", [0.0, 1.0, -0.5, 2.0])
+def test_adaptive_tempering_refuses_a_share_out_of_range(ess_min):
+    with pytest.raises(KernelError, match=r"ess_min must be in \(0, 1\)"):
+        AdaptiveTempering(ess_min)
+
+
+def test_posterior_mean_refuses_no_samples():
+    with pytest.raises(KernelError, match="samples must be at least 1, got 0"):
+        PosteriorMean(climb, Posterior(ASYMMETRIC.denoise), samples=0)
