@@ -33,10 +33,8 @@ def test_equal_steps_end_at_exactly_one():
 
 
 def test_a_deadline_stops_between_steps():
-    asked = iter([False, False, True])
-    ran = run(
-        Ode(ASYMMETRIC.denoise), uniform_grid(5), particles(), seeded(), expired=asked.__next__
-    )
+    kernel, answers = Ode(ASYMMETRIC.denoise), iter([False, False, True])
+    ran = run(kernel, uniform_grid(5), particles(), seeded(), expired=answers.__next__)
     assert (len(ran.infos), ran.finished) == (2, False)
     begun = run(kernel, (0.0, 0.2, 0.4), particles(), seeded())
     assert begun.finished
