@@ -193,6 +193,7 @@ def test_tempering_by_hand():
     # weights (1, e^v): ESS = (1 + e^v)^2 / (1 + e^2v), 1.6 = 0.8 K where e^v = 3 or 1/3
     wanted = math.log(3.0)
     assert tempered((0.0, 4 * wanted), 0.8)[0] == pytest.approx(0.25, abs=1e-9)
+    assert tempered((0.0, 4 * wanted), 0.8, 0.1)[0] == pytest.approx(0.35, abs=1e-9)
     assert tempered((0.0, 0.5 * wanted), 0.8)[0] == 1.0
 
 
