@@ -81,7 +81,7 @@ def test_what_violates_is_repaired_and_not_given_back(generator):
         return torch.where(x[:, 0] > 0.5, 0.0, -50.0)
 
     x_1 = torch.full((200, 1), -2.0, dtype=torch.float64)
-    few, many = (waltz(x_1, inside, POSTERIOR, (0.2,) * n, generator).x_1 > 0.5 for n in (1, 15))
+    few, many = (waltz(x_1, inside, POSTERIOR, (0.2,) * n, generator).x_1 > 0.5 for n in (1, 40))
     assert 0 < int(few.sum()) < int(many.sum()) == 200
 
 
