@@ -73,20 +73,20 @@ def test_the_whole_flow_keeps_quantiles(solver):
 
 
 @pytest.mark.parametrize("solver", ["heun", "2m"])
-def test_an_end_point_linear_in_the_square_of_v_is_followed_exactly(target, solver):
+def test_an_end_point_linear_in_w_is_followed_exactly(target, solver):
     schedule = target.schedule
 
     def snr(t):
         return schedule.alpha(t) / schedule.sigma(t)
 
-    def denoise(x, t):  # v = 1 / (1 + snr)
-        return torch.full_like(x, 2.0 - 3.0 / (1 + snr(t)) ** 2)
+    def denoise(x, t):  # w = snr / sqrt(1 + snr^2)
+        return torch.full_like(x, 2.0 - 3.0 * snr(t) / math.hypot(1, snr(t)))
 
     kernel, generator = Ode(denoise, schedule, solver), torch.Generator()
     state, _ = kernel.step(kernel.init(LEVELS, 0.2), 0.2, 0.4, generator)
     end, _ = kernel.step(state, 0.4, 0.7, generator)
-    # x / sigma moves by the integral of 2 - 3 / (1 + snr)^2 over snr
-    moved = 2 * (snr(0.7) - snr(0.4)) + 3 / (1 + snr(0.7)) - 3 / (1 + snr(0.4))
+    # x / sigma moves by the integral of 2 - 3 w over snr
+    moved = 2 * (snr(0.7) - snr(0.4)) - 3 * (math.hypot(1, snr(0.7)) - math.hypot(1, snr(0.4)))
     exact = schedule.sigma(0.7) * (state.x / schedule.sigma(0.4) + moved)
     assert torch.allclose(end.x, exact)
 
@@ -117,23 +117,23 @@ def test_transitions_near_their_quantiles_with_the_inner_order(target, rho, solv
     assert orders(errors) == pytest.approx([INNER_ORDERS[solver]] * 2, abs=0.25)
 
 
-def test_the_second_inner_step_is_exact_for_an_end_point_linear_in_the_square_of_v(target):
+def test_the_second_inner_step_is_exact_for_an_end_point_linear_in_w(target):
     schedule, t, rho = target.schedule, 0.3, 0.4
     snr = schedule.alpha(t) / schedule.sigma(t)
     k = math.hypot(1.0, snr)
 
-    def denoise(x, t_star):  # v = k / (k + u), u^2 = snr_t*^2 - snr_t^2
-        squares = (schedule.alpha(t_star) / schedule.sigma(t_star)) ** 2 - snr**2
-        return torch.full_like(x, 2.0 - 3.0 * (k / (k + math.sqrt(max(squares, 0.0)))) ** 2)
+    def denoise(x, t_star):  # w = u / sqrt(k^2 + u^2), u^2 = snr_t*^2 - snr_t^2
+        squares = max((schedule.alpha(t_star) / schedule.sigma(t_star)) ** 2 - snr**2, 0.0)
+        return torch.full_like(x, 2.0 - 3.0 * math.sqrt(squares / (k**2 + squares)))
 
     table = transition_table(schedule, t, 0.7, rho, 2, "2m")
     b_1 = table.b_0 * table.steps[0].r
     b_2 = b_1 * table.steps[1].r
     u_1, u_2 = 0.5 * table.abar / b_1, table.abar / b_2
     moved = integrate(denoise, table, LEVELS, denoise(LEVELS, t), table.b_0 * LEVELS)
-    # y / b moves by D_0 = -1 over u in the first step, then by the integral of 2 - 3 v^2
-    second = 2 * (u_2 - u_1) - 3 * k**2 * (1 / (k + u_1) - 1 / (k + u_2))
-    assert torch.allclose(moved, table.end_x * LEVELS + b_2 * (LEVELS - u_1 + second))
+    # y / b moves by D_0 = 2 over u in the first step, then by the integral of 2 - 3 w
+    second = 2 * (u_2 - u_1) - 3 * (math.hypot(k, u_2) - math.hypot(k, u_1))
+    assert torch.allclose(moved, table.end_x * LEVELS + b_2 * (LEVELS + 2 * u_1 + second))
 
 
 def test_euler_steps_of_a_gaussian_are_first_order_to_the_end():
