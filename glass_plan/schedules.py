@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -58,6 +60,7 @@ class Schedule(ABC):
         return (self.alpha(t) * x_1_hat - x_t) / self.sigma(t) ** 2
 
 
+@dataclass(frozen=True)
 class Linear(Schedule):
     """alpha_t = t, sigma_t = 1 - t (conditional optimal transport, Lipman et al. 2023)."""
 
@@ -77,6 +80,7 @@ class Linear(Schedule):
         return 1.0 if math.isinf(snr) else snr / (1.0 + snr)
 
 
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """alpha_t = sin(pi t / 2), sigma_t = cos(pi t / 2) (Nichol & Dhariwal 2021)."""
 
@@ -96,13 +100,15 @@ class Cosine(Schedule):
         return 2 / math.pi * math.atan(snr)
 
 
+@dataclass(frozen=True)
 class VariancePreserving(Schedule):
     """alpha_t = exp(-B(1 - t) / 2) with B(u) = b_0 u + (b_1 - b_0) u^2 / 2 (Song et al. 2021, VP).
 
     The usual diffusion path, with time turned round: alpha_0 = exp(-B(1) / 2) is small, not 0.
     """
 
-    B_0, B_1 = 0.1, 20.0
+    B_0: ClassVar[float] = 0.1
+    B_1: ClassVar[float] = 20.0
 
     def alpha(self, t: float) -> float:
         return math.exp(-0.5 * self._integral(1.0 - t))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from glass_plan.errors import KernelError
 from glass_plan.kernels.base import Info, Kernel, State
 from glass_plan.kernels.value import Potential
 
@@ -33,7 +34,7 @@ class Archive:
 
     def add(self, x_1: Float[Tensor, "N ..."], reward: Float[Tensor, "N"]) -> Archive:
         """Keep the best of both."""
-        rewards = torch.cat([self.reward, reward.to(self.reward)])
+        rewards = torch.cat([self.reward, _ranked(reward).to(self.reward)])
         best = rewards.topk(min(self.size, len(rewards)))
         return replace(self, x_1=torch.cat([self.x_1, x_1])[best.indices], reward=best.values)
 
@@ -89,8 +90,19 @@ class BestOf:
 def best_of(
     x_1: Float[Tensor, "N ..."], reward: Float[Tensor, "N"], population: int
 ) -> Float[Tensor, "P ..."]:
-    """The best of every ``population`` neighbours."""
-    grouped = reward.reshape(-1, population)
+    """The best of every ``population`` neighbours.
+
+    Raises:
+        KernelError: the samples are no populations of that size.
+    """
+    if population < 1 or len(x_1) % population:
+        raise KernelError(f"best_of: {len(x_1)} samples are no populations of {population}")
+    grouped = _ranked(reward).reshape(-1, population)
     rows = torch.arange(len(grouped), device=x_1.device)
     best: Tensor = x_1.unflatten(0, grouped.shape)[rows, grouped.argmax(1)]
     return best
+
+
+def _ranked(reward: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
+    """Rewards to choose by: what is not a number is the worst."""
+    return reward.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
+from glass_plan.errors import KernelError
 from glass_plan.kernels import (
     Archive,
     BestOf,
@@ -87,12 +90,23 @@ def test_the_archive_of_a_steered_run_keeps_the_best_end_points_seen(samples):
     assert float(state.archive.reward[0]) >= float(climb(state.x).max())
 
 
-@pytest.mark.parametrize("move", [Ode(ASYMMETRIC.denoise), Glass(ASYMMETRIC.denoise)], ids=str)
+@pytest.mark.parametrize("move", [Ode(ASYMMETRIC.denoise), Glass(ASYMMETRIC.denoise)])
 def test_best_of_moves_as_its_move_and_ranks_the_end(move):
     state, plain = ended(BestOf(move, climb)), ended(move)
     assert torch.equal(state.x, plain.x)
     assert torch.equal(state.archive.reward, climb(plain.x).sort(descending=True).values)
     assert torch.equal(climb(state.archive.x_1), state.archive.reward)
+
+
+def test_what_is_not_a_number_is_never_the_best():
+    x_1, reward = torch.arange(3.0), torch.tensor([math.nan, 2.0, 1.0])
+    assert Archive.empty(x_1).add(x_1, reward).x_1.tolist() == [1.0, 2.0, 0.0]
+    assert best_of(x_1, reward, 3).tolist() == [1.0]
+
+
+def test_samples_that_are_no_populations_are_refused():
+    with pytest.raises(KernelError, match="3 samples are no populations of 2"):
+        best_of(torch.zeros(3), torch.zeros(3), 2)
 
 
 def test_best_of_nears_the_upper_quantile():
