@@ -17,11 +17,21 @@ from torch import Tensor
 
 BISECTIONS = 40
 """Of the tempering exponent: its error is below 1e-12."""
+ROUNDING = 1e-9
+"""By which an expected number of copies may miss the integer that it is."""
 
 
 def ess(log_w: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
-    """Effective sample size (sum w)^2 / sum w^2, between 1 and K (Kong et al. 1994)."""
-    return (2 * log_w.logsumexp(-1) - (2 * log_w).logsumexp(-1)).exp()
+    """Effective sample size (sum w)^2 / sum w^2, between 1 and K (Kong et al. 1994).
+
+    0 where no particle has any weight.
+    """
+    return (2 * log_w.logsumexp(-1) - (2 * log_w).logsumexp(-1)).exp().nan_to_num(nan=0.0)
+
+
+def shares(log_w: Float[Tensor, "... K"]) -> Float[Tensor, "... K"]:
+    """Normalised weights; equal ones where no particle has any."""
+    return log_w.double().softmax(-1).nan_to_num(nan=1.0 / log_w.shape[-1])
 
 
 def log_mean_exp(log_w: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
@@ -43,10 +53,10 @@ def multinomial(log_w: Float[Tensor, "P K"], generator: torch.Generator) -> Int[
 
 def residual(log_w: Float[Tensor, "P K"], generator: torch.Generator) -> Int[Tensor, "P K"]:
     """floor(K w) copies, the rest multinomial by the fractions (Liu & Chen 1998)."""
-    expected = log_w.shape[-1] * log_w.softmax(-1)
-    copies = expected.floor()
+    expected = log_w.shape[-1] * shares(log_w)
+    copies = (expected + ROUNDING).floor()
     rest = log_w.shape[-1] - copies.sum(-1, keepdim=True)  # still to draw
-    drawn = _at((expected - copies).log(), _uniform(log_w, generator))
+    drawn = _at((expected - copies).clamp_min(0.0).log(), _uniform(log_w, generator))
     wanted = torch.arange(log_w.shape[-1], device=log_w.device) < rest
     return _repeated(copies.scatter_add(-1, drawn, wanted.to(copies)))
 
@@ -57,10 +67,10 @@ def ssp(log_w: Float[Tensor, "P K"], generator: torch.Generator) -> Int[Tensor, 
     Two fractions at a time are settled until one is an integer; consistent in any order, unlike
     systematic resampling.
     """
-    expected = (log_w.shape[-1] * log_w.softmax(-1)).cpu()
+    expected = (log_w.shape[-1] * shares(log_w)).cpu()
     copies = expected.floor()
     fraction = expected - copies
-    u = torch.rand(fraction.shape, dtype=torch.float64, generator=generator, device="cpu")
+    u = _uniform(fraction, generator)
     rows = torch.arange(len(fraction))
     open_, p = torch.zeros(len(fraction), dtype=torch.long), fraction[:, 0].clone()
     for k in range(1, log_w.shape[-1]):
@@ -94,7 +104,7 @@ def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
 
 def _at(log_w: Float[Tensor, "P K"], u: Float[Tensor, "P K"]) -> Int[Tensor, "P K"]:
     """Where uniforms fall among the cumulated weights."""
-    edges = log_w.double().softmax(-1).cumsum(-1)
+    edges = shares(log_w).cumsum(-1)
     found = torch.searchsorted(edges / edges[:, -1:], u.contiguous(), right=True)
     return found.clamp_max(log_w.shape[-1] - 1)
 

@@ -90,11 +90,17 @@ def test_particles_of_no_weight_are_never_drawn(alive, seed, name):
     assert all(lives or count == 0 for lives, count in zip(alive, copies.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["systematic", "ssp"])
+@pytest.mark.parametrize("name", ["systematic", "ssp", "residual"])
 @pytest.mark.parametrize("size", [1, 3, 7, 49, 100, 1000])
 def test_equal_weights_keep_every_particle_once(name, size):
     copies = drawn(name, row(*[1.0] * size).repeat(2, 1))
     assert torch.equal(copies, torch.ones_like(copies))
+
+
+def test_a_population_without_any_weight_has_no_ess_and_begins_anew(scheme):
+    log_w = torch.full((50, 8), -math.inf, dtype=torch.float64)
+    assert ess(log_w).tolist() == [0.0] * 50
+    assert torch.all(drawn(scheme, log_w).sum(0) > 0)
 
 
 @pytest.mark.parametrize("name", ["systematic", "ssp", "residual"])

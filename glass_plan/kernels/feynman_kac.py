@@ -7,7 +7,8 @@ The increments telescope,
 with V_k an estimate of log E[exp r | x_k] that ends in r, lambda_k rising to 1, and p / q the ratio
 of the model's transition density to the proposal's. So the target does not depend on the number of
 steps (Singhal et al. 2025 with difference potentials; Chopin & Papaspiliopoulos 2020, chapter 10).
-Nothing is weighed before the first step: any V_0 would do.
+Nothing is weighed before the first step: any V_0 would do. A reward may be -inf; before the end it
+then counts as the worst finite value of its population.
 
 The batch may hold several populations side by side, each weighed and resampled by itself. The best
 end points seen are kept in an archive.
@@ -81,15 +82,26 @@ class Steered(State):
     archive: Archive
 
     def draw(self, generator: torch.Generator, count: int = 1) -> Float[Tensor, "P C ..."]:
-        """Particles drawn by weight, ``count`` of each population: a sample of the target."""
+        """Particles drawn by weight, ``count`` of each population: a sample of the target.
+
+        Raises:
+            KernelError: more than there are particles.
+        """
         log_w = self.weights.log_w
+        if not 1 <= count <= log_w.shape[1]:
+            raise KernelError(f"draw: count must be in 1..{log_w.shape[1]}, got {count}")
         chosen = multinomial(log_w, generator)[:, :count]
         rows = torch.arange(len(log_w), device=log_w.device)[:, None]
         drawn: Tensor = self.x.unflatten(0, log_w.shape)[rows, chosen]
         return drawn
 
     def equal(self, generator: torch.Generator, scheme: str = "systematic") -> Tensor:
-        """All particles (N, ...), resampled to equal weights."""
+        """All particles (N, ...), resampled to equal weights.
+
+        Raises:
+            KernelError: an unknown scheme.
+        """
+        _check_choice("resampling", scheme, tuple(RESAMPLING))
         return self.x[_flat(RESAMPLING[scheme](self.weights.log_w, generator))]
 
 
@@ -140,8 +152,11 @@ class FeynmanKac:
             "potential": (self.potential, ("difference", "sum")),
         }
         for name, (got, known) in choices.items():
-            if got not in known:
-                raise KernelError(f"FeynmanKac: unknown {name} {got!r}{did_you_mean(got, known)}")
+            _check_choice(name, got, known)
+        if not self.ess_min >= 0:
+            raise KernelError(f"FeynmanKac: ess_min must be at least 0, got {self.ess_min}")
+        if self.population is not None and self.population < 1:
+            raise KernelError(f"FeynmanKac: population must be positive, got {self.population}")
         if self.move.guided and not self.move.weighted and self.base == "prior":
             raise KernelError(
                 "FeynmanKac: the move is guided but has no log_ratio to the prior, so the reward "
@@ -154,7 +169,7 @@ class FeynmanKac:
         return self.move.guided
 
     def init(self, x: Tensor, t: float) -> Steered:
-        size = self.population or len(x)
+        size = len(x) if self.population is None else self.population
         if len(x) % size:
             raise KernelError(f"FeynmanKac: {len(x)} particles are no populations of {size}")
         weights = Weights.uniform(len(x) // size, size, x.device)
@@ -183,18 +198,20 @@ class FeynmanKac:
         moved, info = self.move.step(state.moved.take(_flat(ancestors)), t, t_next, generator)
         valued = (self.value or LookAhead(self.reward))(moved, t_next, generator)
         value = valued.value.double().reshape(before.shape)
+        value = value if t_next >= 1.0 else _finite(value)
         if moved.log_ratio is not None and self.base == "prior":
             weights = weights.reweight(moved.log_ratio.reshape(before.shape))
         before = before if self.potential == "difference" else torch.zeros_like(before)
         exponent = self._exponent(t_next, weights.log_w, before, value, state.exponent)
-        weights = weights.reweight(exponent * value - before)
+        potential = exponent * value
+        weights = weights.reweight(potential - before)
         steered = replace(
             state,
             x=moved.x,
             x_1_hat=moved.x_1_hat,
             moved=moved,
             weights=weights,
-            potential=exponent * value,
+            potential=potential,
             exponent=exponent,
             roots=roots,
             archive=state.archive.add(valued.x_1.flatten(0, 1), valued.reward.flatten()),
@@ -210,6 +227,22 @@ class FeynmanKac:
         if t >= 1.0:
             return torch.ones_like(exponent)
         return temper(log_w, before, value, exponent, self.tempering.ess_min)
+
+
+def _check_choice(name: str, got: str, known: tuple[str, ...]) -> None:
+    if got not in known:
+        raise KernelError(f"FeynmanKac: unknown {name} {got!r}{did_you_mean(got, known)}")
+
+
+def _finite(value: Float[Tensor, "P K"]) -> Float[Tensor, "P K"]:
+    """Values before the end, where who looks impossible counts as the worst who does not.
+
+    A weight of nothing could not be given back to a particle that comes good after all. Any finite
+    values telescope.
+    """
+    finite = value.isfinite()
+    worst = value.masked_fill(~finite, torch.inf).amin(1, keepdim=True)
+    return torch.where(finite, value, worst.nan_to_num(posinf=0.0))
 
 
 def _flat(ancestors: Int[Tensor, "P K"]) -> Int[Tensor, "N"]:

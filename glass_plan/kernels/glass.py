@@ -79,7 +79,6 @@ class Glass:
     solver: str = "2m"
     early_stop: bool = False
     guide: Guide | None = None
-    stochastic: bool = True
 
     def __post_init__(self) -> None:
         check_inner("Glass", self.inner_steps, self.solver)
@@ -89,6 +88,11 @@ class Glass:
             raise KernelError(
                 f"Glass: early_stop makes DDPM's transition; leave rho None, got {self.rho}"
             )
+
+    @property
+    def stochastic(self) -> bool:
+        frozen = isinstance(self.rho, int | float) and abs(self.rho) == 1
+        return self.inner_steps > 1 or not frozen
 
     @property
     def guided(self) -> bool:

@@ -4,7 +4,8 @@
 
 with gbar, abar, sbar as for a GLASS transition of correlation rho (``inner``): DDPM's rho by
 default (Ho et al. 2020), any other is a DDIM step (Song et al. 2021, eq. 12). The spread of the
-clean sample is left out, so unlike GLASS it needs many steps. A guide aims at D^r in D's place:
+clean sample is left out: of fixed correlations only 1 (the ODE) nears the data with many steps,
+DDPM's does too. A guide aims at D^r in D's place:
 
     log p / q = (|m|^2 - 2 <sbar eps + m, m>) / (2 sbar^2),  m = abar (D^r - D).
 """
@@ -42,11 +43,14 @@ class Sde:
     schedule: Schedule = Linear()
     rho: float | None = None
     guide: Guide | None = None
-    stochastic: bool = True
 
     def __post_init__(self) -> None:
         if self.rho is not None and not -1 <= self.rho <= 1:
             raise KernelError(f"Sde: rho must be in [-1, 1] or None (DDPM), got {self.rho}")
+
+    @property
+    def stochastic(self) -> bool:
+        return self.rho is None or abs(self.rho) < 1
 
     @property
     def guided(self) -> bool:

@@ -129,6 +129,20 @@ def test_a_draw_takes_particles_of_its_own_population():
         assert torch.isin(drawn, state.x[4 * row : 4 * row + 4]).all()
 
 
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_a_reward_of_minus_infinity_cuts_off_what_it_forbids(settings):
+    def forbid(x):
+        return torch.where(x[:, 0] > 0, 0.0, -math.inf).double()
+
+    move = Glass(ASYMMETRIC.denoise, inner_steps=12)
+    ran = steered(FeynmanKac(move, forbid, population=PARTICLES, **settings), 5)
+    allowed = 1 - float(ASYMMETRIC.cdf(torch.zeros(1, 1, dtype=torch.float64)))
+    z = ran.state.weights.log_z_now.exp()
+    assert within_five_standard_errors(z, allowed, BIAS)
+    drawn = ran.state.draw(torch.Generator().manual_seed(1), count=8)
+    assert bool((drawn > 0).all())
+
+
 def test_constant_reward_leaves_weights_uniform():
     kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), lambda x: torch.full((len(x),), 3.0))
     ran = steered(kernel, 4, 1, 16)
