@@ -13,6 +13,7 @@ from glass_plan.kernels.feynman_kac import (
 from glass_plan.kernels.glass import DdpmPower, Glass, Guide, Posterior
 from glass_plan.kernels.ode import Ode
 from glass_plan.kernels.sde import Sde
+from glass_plan.kernels.substeps import Substeps
 from glass_plan.kernels.value import LookAhead, PosteriorMean
 from glass_plan.kernels.waltz import waltz
 
@@ -34,6 +35,7 @@ __all__ = [
     "Sde",
     "State",
     "Steered",
+    "Substeps",
     "best_of",
     "linear_tempering",
     "no_tempering",

@@ -21,6 +21,7 @@ from glass_plan.kernels import (
     Posterior,
     PosteriorMean,
     Sde,
+    Substeps,
     glass,
     noise,
     run,
@@ -73,6 +74,8 @@ MOVES = {
     "glass-euler": (lambda d: Glass(d, inner_steps=4, solver="euler"), 12),
     "glass-guided": (lambda d: Glass(d, guide=upwards), 6),
     "glass-one-step": (lambda d: Glass(d, inner_steps=1, guide=upwards), 3),
+    "substeps": (lambda d: Substeps(Sde(d), 4), 12),
+    "substeps-guided": (lambda d: Substeps(Glass(d, guide=upwards), 2), 12),
     "best-of": (lambda d: BestOf(Ode(d), mean_reward), 3),
     "best-of-guided": (lambda d: BestOf(Glass(d, guide=upwards), mean_reward), 6),
 }

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glass_plan.errors import KernelError
-from glass_plan.kernels import DdpmPower, Glass, Ode, Sde, noise, run, uniform_grid
+from glass_plan.kernels import DdpmPower, Glass, Ode, Sde, Substeps, noise, run, uniform_grid
 from glass_plan.kernels.glass import ddpm_rho, transition_table
 from glass_plan.kernels.ode import ODE_SOLVERS
 from glass_plan.schedules import SCHEDULES
@@ -145,3 +145,29 @@ def test_an_sde_refuses_a_correlation_out_of_range(rho):
 def test_an_ode_names_the_nearest_solver():
     with pytest.raises(KernelError, match="did you mean 'midpoint'"):
         Ode(ASYMMETRIC.denoise, solver="midpiont")
+
+
+def test_substeps_are_the_steps_of_a_finer_grid():
+    coarse = samples(Substeps(Sde(GAUSSIAN.denoise), 4), 2, count=50)
+    assert torch.allclose(coarse, samples(Sde(GAUSSIAN.denoise), 8, count=50))
+
+
+def test_log_ratios_of_substeps_add_up():
+    def up(x_t, t, x_1_hat):
+        return x_1_hat + 0.3
+
+    fine, coarse = Sde(GAUSSIAN.denoise, guide=up), Substeps(Sde(GAUSSIAN.denoise, guide=up), 2)
+    start = fine.init(GAUSSIAN.at(0.2).sample(50, torch.Generator().manual_seed(0)), 0.2)
+    generator, log_ratio = torch.Generator().manual_seed(1), torch.zeros(50, dtype=torch.float64)
+    state = start
+    for t, t_next in ((0.2, 0.4), (0.4, 0.6)):
+        state, _ = fine.step(state, t, t_next, generator)
+        log_ratio += state.log_ratio
+    together, _ = coarse.step(start, 0.2, 0.6, torch.Generator().manual_seed(1))
+    assert torch.allclose(together.log_ratio, log_ratio)
+    assert torch.allclose(together.x, state.x)
+
+
+def test_no_substeps_are_refused():
+    with pytest.raises(KernelError, match="count must be at least 1, got 0"):
+        Substeps(Sde(GAUSSIAN.denoise), 0)
