@@ -47,7 +47,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class FromVelocity:
-    """The denoiser of a flow model: D = (sigma u - d_sigma x) / (d_alpha sigma - alpha d_sigma).
+    """The denoiser of a flow model, by (2) of ``schedules``.
 
     Args:
         velocity: u_t(x), the marginal velocity towards the data (Lipman et al. 2023).
@@ -63,7 +63,7 @@ class FromVelocity:
 
 @dataclass(frozen=True)
 class FromNoise:
-    """The denoiser of a diffusion model that predicts the noise: D = (x - sigma eps) / alpha.
+    """The denoiser of a diffusion model that predicts the noise, by (4) of ``schedules``.
 
     Args:
         predict_noise: eps_t(x) (Ho et al. 2020).
@@ -80,7 +80,7 @@ class FromNoise:
 
 @dataclass(frozen=True)
 class FromScore:
-    """The denoiser of a score model: D = (x + sigma^2 score) / alpha (Tweedie).
+    """The denoiser of a score model, by (3) of ``schedules`` (Tweedie).
 
     Args:
         score: grad log p_t(x) (Song et al. 2021).

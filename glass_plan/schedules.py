@@ -1,8 +1,13 @@
-"""Gaussian probability paths x_t = alpha_t x_1 + sigma_t x_0, with t = 0 noise and t = 1 data.
+"""Gaussian probability paths, with t = 0 noise and t = 1 data, and what is affine in what.
 
-Gives alpha, sigma, their derivatives, g(t) = sigma_t^2 / alpha_t^2 and its inverse, and converts
-between velocity, denoiser and score. Scalars are float64: schedule algebra is done once per grid.
-Knows nothing of networks or kernels.
+    x_t = alpha x_1 + sigma x_0,  x_0 ~ N(0, I)                                                 (1)
+    D = (sigma u - d_sigma x) / (d_alpha sigma - alpha d_sigma),  u the velocity                (2)
+    D = (x + sigma^2 score) / alpha                                                             (3)
+    D = (x - sigma eps) / alpha,  eps the expected noise                                        (4)
+
+Gives alpha, sigma, their derivatives, snr = alpha / sigma, whose inverse is ``t_of_snr``, and the
+conversions. Scalars are float64: schedule algebra is done once per grid. Knows nothing of networks
+or kernels.
 """
 
 from __future__ import annotations

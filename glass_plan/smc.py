@@ -1,5 +1,10 @@
 """Weighted populations: effective sample size, resampling schemes, adaptive tempering.
 
+The numbers go on from ``kernels.value`` (4):
+
+    ESS = (sum w)^2 / sum w^2                                                                   (5)
+    Z = product over the resamplings, and the end, of mean w                                    (6)
+
 Everything on the log scale, in float64, over the last axis: (P, K) holds P populations of K
 particles. Nothing here waits for the device. Knows neither flows nor robots (Chopin &
 Papaspiliopoulos 2020, chapters 8-10 and 17).

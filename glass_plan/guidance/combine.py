@@ -26,8 +26,10 @@ def total(base: Float[Tensor, "N ..."], gradients: Float[Tensor, "K N ..."]) -> 
 def pcgrad(base: Float[Tensor, "N ..."], gradients: Float[Tensor, "K N ..."]) -> Tensor:
     """Gradient surgery (Yu et al. 2020, Algorithm 1), the others visited in the order given.
 
-    g_i <- g_i - min(<g_i, g_j>, 0) / |g_j|^2 g_j for every j != i, then the sum. The paper visits
-    them in random order; a fixed one keeps the direction a function of x.
+        g_i <- g_i - min(<g_i, g_j>, 0) / |g_j|^2 g_j  for every j != i                         (6)
+
+    Then the sum. The paper visits them in random order; a fixed one keeps the direction a function
+    of x.
     """
     flat = gradients.flatten(2)  # (K, N, F)
     squares = (flat**2).sum(-1, keepdim=True).clamp_min(TINY)
@@ -44,7 +46,7 @@ def pcgrad(base: Float[Tensor, "N ..."], gradients: Float[Tensor, "K N ..."]) ->
 def conflict_gate(base: Float[Tensor, "N ..."], gradients: Float[Tensor, "K N ..."]) -> Tensor:
     """The sum where gradients agree, surgery where they oppose, by a gate on their worst cosine.
 
-    g = total + gate (pcgrad - total),  gate = max(0, -min_ij cos(g_i, g_j)).
+        g = total + gate (pcgrad - total),  gate = max(0, -min_ij cos(g_i, g_j))                (7)
 
     In the manner of conflict-aware additive guidance (Yu et al. 2026, arXiv 2605.20758), which
     detects conflicts and adds a correction; theirs is a residual network trained per task, this one

@@ -1,9 +1,13 @@
 """Gradient guidance: the end point moved up the reward's gradient.
 
-The tilted denoiser is D^r = D + (sigma^2 / alpha) grad_x V_t(x). With V taken as r(D_t(x)) and
-C = (sigma^2 / alpha) dD/dx the covariance of p(x_1 | x_t) (Tweedie's second moment),
+The tilted denoiser is
 
-    D^r ~ D + beta C grad r(D).
+    D^r = D + (sigma^2 / alpha) grad_x V_t(x).                                                  (1)
+
+With V taken as r(D_t(x)) and C = (sigma^2 / alpha) dD/dx the covariance of p(x_1 | x_t) (Tweedie's
+second moment),
+
+    D^r ~ D + beta C grad r(D).                                                                 (2)
 
 ``through`` a network C comes from one backward pass (g_cov-G of Feng et al. 2025); otherwise C is
 that of data of unit variance, sigma^2 / (alpha^2 + sigma^2), and nothing is asked of the network.

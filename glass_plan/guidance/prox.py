@@ -1,10 +1,14 @@
 """The prox in the denoiser's place: a nearby end point with more reward, all constraints at once.
 
-    D^r = argmax_z beta r(z) - |z - D|^2 / (2 C),  C = sigma^2 / (alpha^2 + sigma^2)
+    D^r = argmax_z beta r(z) - |z - D|^2 / (2 C),  C = sigma^2 / (alpha^2 + sigma^2)            (4)
 
-by K steps of gradient ascent on r, each followed by the exact prox of the quadratic. It is what
-the tilted mean becomes for a posterior N(D, C I). With ``subspace`` the displacement stays among
-smooth ones (raw waypoints become jagged and jump through walls).
+by K steps of gradient ascent on r, each followed by the exact prox of the quadratic. With m = z - D
+and h = ``step_size``,
+
+    m <- (m + h C beta grad r(D + m)) / (1 + h).                                                (5)
+
+It is what the tilted mean becomes for a posterior N(D, C I). With ``subspace`` the displacement
+stays among smooth ones (raw waypoints become jagged and jump through walls).
 """
 
 from __future__ import annotations

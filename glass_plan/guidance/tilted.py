@@ -1,7 +1,7 @@
 """The tilted denoiser from posterior samples: no gradient of the reward, none of the network.
 
     D^r_t(x) = E[x_1 exp r(x_1) | x] / E[exp r(x_1) | x] ~ sum_j softmax_j(r(z_j)) z_j,
-    z_j ~ p(x_1 | x_t = x),
+    z_j ~ p(x_1 | x_t = x),                                                                     (3)
 
 and grad V_t = (alpha / sigma^2) (D^r - D). Consistent; with few samples it is drawn towards D.
 """

@@ -1,14 +1,21 @@
-"""The probability-flow ODE in the form x_t' = r x_t + (alpha_t' - r alpha_t) D, r = sigma' / sigma.
+"""The probability-flow ODE by steps that are exact while the denoiser is constant.
 
-x / sigma moves by D d(snr), snr = alpha / sigma, so each solver says which D stands for the step:
+    d(x / sigma) = D d(snr),  snr = alpha / sigma                                               (1)
+    x_t' = r x_t + (alpha_t' - r alpha_t) D,  r = sigma' / sigma                                (2)
+
+Each solver says which D stands for the step:
 
     euler     D_t(x_t): DDIM (Song et al. 2021, eq. 12 with no noise), first order
     midpoint  D halfway in time, after an Euler step: second order, two calls
     heun      D + c (D_t' - D) with D_t' after an Euler step: second order, two calls
     2m        D + c (D - D_before): second order, one call
 
-c makes a D that is linear in w = alpha / sqrt(alpha^2 + sigma^2) exact, as in ``inner`` (7). To
-t' = 1 ``heun`` takes Euler's step: there D is the sample itself and says nothing.
+c makes a D that is linear in w = alpha / sqrt(alpha^2 + sigma^2) exact, as in ``inner`` (7):
+
+    c = (wbar - w) / (w' - w) for heun,  (wbar - w) / (w - w_before) for 2m                     (3)
+
+with wbar the mean of w over the step, by snr. To t' = 1 ``heun`` takes Euler's step: there D is the
+sample itself and says nothing.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The reverse SDE by Gaussian steps, as DDPM and DDIM take them.
 
-    x_t' = gbar x_t + abar D_t(x_t) + sbar eps
+    x_t' = gbar x_t + abar D_t(x_t) + sbar eps                                                  (1)
 
 with gbar, abar, sbar as for a GLASS transition of correlation rho (``inner``): DDPM's rho by
 default (Ho et al. 2020), any other is a DDIM step (Song et al. 2021, eq. 12). The spread of the
 clean sample is left out: of fixed correlations only 1 (the ODE) nears the data with many steps,
 DDPM's does too. A guide aims at D^r in D's place:
 
-    log p / q = (|m|^2 - 2 <sbar eps + m, m>) / (2 sbar^2),  m = abar (D^r - D).
+    log p / q = (|m|^2 - 2 <sbar eps + m, m>) / (2 sbar^2),  m = abar (D^r - D).                (2)
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
-"""What a particle at time t is worth: estimates of V_t(x) = log E[exp r(x_1) | x_t = x].
+"""What a particle at time t is worth, estimated. The numbers go on from ``feynman_kac`` (1).
 
-The look-ahead r(D_t(x)) is free and biased where p(x_1 | x_t) is wide; the mean over posterior
+    V_t(x) = log E[exp r(x_1) | x_t = x]                                                        (2)
+    r(D_t(x)), the look-ahead                                                                   (3)
+    log mean_j exp r(z_j),  z_j ~ p(x_1 | x_t = x)                                              (4)
+
+The look-ahead is free and biased where p(x_1 | x_t) is wide; the mean over posterior
 samples costs network rows. Both end in r(x_1) at t = 1, which is all that steering needs to be
 exact.
 """

@@ -1,6 +1,6 @@
 """Renoise and accept: Metropolis moves of clean samples that leave p(x_1) exp(r(x_1)) as it is.
 
-    x_t ~ p(x_t | x_1),  x_1' ~ p(x_1 | x_t),  accept with min(1, exp(r(x_1') - r(x_1)))
+    x_t ~ p(x_t | x_1),  x_1' ~ p(x_1 | x_t),  accept with min(1, exp(r(x_1') - r(x_1)))        (1)
 
 The proposal is reversible for the prior (both ways through the same x_t), so the prior's density
 cancels. Exact where the posterior sampler is. Repairs a sample, warms up a replan, and refreshes
