@@ -7,14 +7,14 @@ import re
 import pytest
 
 from glass_plan.constraints import load_spec
+from tests.pages import python_blocks, run_block
 
 
 def test_python_blocks_of_the_readme_run(repository, capsys):
-    text = (repository / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    blocks = python_blocks(repository / "README.md")
     assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        run_block(repository / "README.md", block, {})
     assert "success" in capsys.readouterr().out
 
 
