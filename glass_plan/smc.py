@@ -131,6 +131,7 @@ def temper(
 ) -> Float[Tensor, "P 1"]:
     """Largest exponent in [``exponent``, 1] that leaves ESS >= ess_min K, by bisection.
 
+    The largest where the ESS falls steadily, else one that leaves enough.
     The weights would be log_w - before + exponent value (Jasra et al. 2011). If none does, the
     exponent stays.
     """

@@ -77,10 +77,20 @@ def _gradients(
     with torch.enable_grad():
         variable = x.detach().requires_grad_()
         z = end_point(variable)
-        found = [
-            torch.autograd.grad(
-                reward(z).sum(), variable, retain_graph=True, materialize_grads=True
-            )[0]
-            for reward in rewards
-        ]
+        found = [gradient(reward(z), variable, keep=True) for reward in rewards]
     return torch.stack(found)
+
+
+def gradient(value: Tensor, variable: Tensor, *, keep: bool = False) -> Tensor:
+    """Gradient of the sum of ``value``; zero where it does not depend on ``variable``.
+
+    Args:
+        value: of a graph in which ``variable`` may stand.
+        variable: a leaf that asks for its gradient.
+        keep: the graph, for another value.
+    """
+    if not value.requires_grad:
+        return torch.zeros_like(variable)
+    found: Tensor
+    (found,) = torch.autograd.grad(value.sum(), variable, retain_graph=keep, materialize_grads=True)
+    return found

@@ -7,8 +7,9 @@ and h = ``step_size``,
 
     m <- (m + h C beta grad r(D + m)) / (1 + h).                                                (5)
 
-It is what the tilted mean becomes for a posterior N(D, C I). With ``subspace`` the displacement
-stays among smooth ones (raw waypoints become jagged and jump through walls).
+It is the mode of the tilted posterior N(D, C I), and its mean where r is at most quadratic. With
+``subspace`` the displacement stays among smooth ones (raw waypoints become jagged and jump through
+walls).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.errors import KernelError
+from glass_plan.guidance.gradient import gradient
 from glass_plan.guidance.windows import Constant
 from glass_plan.kernels.value import Potential
 from glass_plan.schedules import Linear, Schedule
@@ -35,7 +37,7 @@ class ProxGuide:
         schedule: of the model.
         scale: beta(t).
         steps: K of the ascent; no network call.
-        step_size: of the ascent, as a share of C; stable below 2 / (C |r''|).
+        step_size: h of the ascent, as a share of C; stable while h (beta C |r''| - 1) < 2.
         subspace: (H, H) orthogonal projector on the second to last axis; None for all of space.
 
     Raises:
@@ -71,10 +73,8 @@ class ProxGuide:
     def _gradient(self, z: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..."]:
         with torch.enable_grad():
             variable = z.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.reward(variable).sum(), variable)
-        if self.subspace is not None:
-            gradient = self.subspace.to(gradient) @ gradient
-        return gradient
+            uphill = gradient(self.reward(variable), variable)
+        return uphill if self.subspace is None else self.subspace.to(uphill) @ uphill
 
 
 def sine_subspace(horizon: int, modes: int) -> Float[Tensor, "H H"]:

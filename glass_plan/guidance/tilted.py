@@ -16,6 +16,7 @@ from torch import Tensor
 
 from glass_plan.kernels import Posterior
 from glass_plan.kernels.value import Potential
+from glass_plan.smc import shares
 
 
 @dataclass(frozen=True)
@@ -41,5 +42,5 @@ class TiltedGuide:
         y_0 = self.y_0[:, None].expand(-1, *x_t.shape).to(x_t)
         z = self.posterior.sample(x_t, t, x_1_hat, y_0)  # (K, N, ...)
         reward = self.reward(z.flatten(0, 1)).reshape(z.shape[:2])
-        share = reward.softmax(0).to(z)
+        share = shares(reward.T).T.to(z)
         return torch.einsum("kn,kn...->n...", share, z)

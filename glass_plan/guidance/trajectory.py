@@ -1,8 +1,9 @@
 """Guidance in the denoiser's place: D_t(x) is replaced by a nearby trajectory that violates less.
 
-argmin_z penalty(z) + |z - D|^2 by a few covariant gradient steps on the positions (the gradient is
-smoothed along the way before it is followed, Ratliff et al. 2009), so that a trajectory bends as a
-whole and keeps its ends; then its speeds are made drivable. No gradient goes through the network,
+The penalty is descended from D by a few covariant gradient steps on the positions (the gradient is
+smoothed along the way before it is followed, Ratliff et al. 2009), until it is zero or the steps
+are used up: a trajectory bends as a whole, keeps its ends and stays near; then its speeds are made
+drivable. No gradient goes through the network,
 and all constraints pull at once. Earlier than ``t_min`` the look-ahead is a blur of several routes
 and is left alone.
 """
@@ -17,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
+from glass_plan.guidance.gradient import gradient
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
 from glass_plan.retiming import SHORTEST, retime
@@ -74,10 +76,10 @@ class TrajectoryProx:
             with torch.enable_grad():
                 variable = position.detach().requires_grad_()
                 cost = self.penalty(with_positions(trajectory, variable))
-                (gradient,) = torch.autograd.grad(cost.sum(), variable)
+                uphill = gradient(cost, variable)
             if not bool((cost > 0).any()):
                 break
-            direction = kernel @ gradient
+            direction = kernel @ uphill
             largest = direction.norm(dim=-1).amax(-1)
             # A hinge-squared cost c is cleared by moving about sqrt(c): never overshoot by far.
             size = cost.detach().sqrt().clamp_max(self.step_size)

@@ -61,7 +61,7 @@ class Table:
     Args:
         steps: of the inner flow.
         b_0: standard deviation of the noise that it starts from.
-        abar: weight of the clean sample in its end point.
+        abar: by which a shift of the clean sample becomes one of the starting noise.
         end_x, end_y: x_t' = end_x x_t + end_y y.
     """
 
@@ -125,7 +125,8 @@ def early_stop_table(
     steps, _ = _steps(schedule, t, (1.0, 0.0), end, inner_steps, solver)
     scale = schedule.alpha(t_next) / snr_next**2
     end_x = scale * schedule.alpha(t) / schedule.sigma(t) ** 2
-    return Table(steps, b_0, end, end_x, end_y=scale * end / ((1 - end) * b_0) ** 2)
+    aim = end / math.hypot(end, 1 - end)  # for data of unit variance a shift shrinks by the root
+    return Table(steps, b_0, aim, end_x, end_y=scale * end / ((1 - end) * b_0) ** 2)
 
 
 def _steps(
