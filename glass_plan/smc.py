@@ -31,7 +31,7 @@ def ess(log_w: Float[Tensor, "... K"]) -> Float[Tensor, "..."]:
 
     0 where no particle has any weight.
     """
-    return (2 * log_w.logsumexp(-1) - (2 * log_w).logsumexp(-1)).exp().nan_to_num(nan=0.0)
+    return log_w.softmax(-1).square().sum(-1).reciprocal().nan_to_num(nan=0.0)
 
 
 def shares(log_w: Float[Tensor, "... K"]) -> Float[Tensor, "... K"]:
