@@ -104,14 +104,15 @@ class FlowPrior(nn.Module):
 
 
 class ConditionedPrior:
-    """The denoiser of one request. Callable as a ``Denoiser``; counts what the network is asked.
+    """The denoiser of one request, or of several side by side; counts what the network is asked.
 
     Args:
         prior: the model.
-        pinned: (1, P) pinned entries in model coordinates.
+        pinned: (Q, P) pinned entries in model coordinates, for rows 0..Q-1, Q..2 Q-1 and so on;
+            Q = 1 for one request.
     """
 
-    def __init__(self, prior: FlowPrior, pinned: Float[Tensor, "1 P"]) -> None:
+    def __init__(self, prior: FlowPrior, pinned: Float[Tensor, "Q P"]) -> None:
         self.prior = prior
         self.pinned = pinned
         self.count = Count()
@@ -122,4 +123,5 @@ class ConditionedPrior:
         self.count.rows += rows
         self.count.calls += 1
         with torch.set_grad_enabled(x_t.requires_grad):
-            return self.prior.denoise(x_t, x_t.new_full((rows,), t), self.pinned.expand(rows, -1))
+            pinned = self.pinned.repeat(rows // len(self.pinned), 1)
+            return self.prior.denoise(x_t, x_t.new_full((rows,), t), pinned)
