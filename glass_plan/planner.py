@@ -217,6 +217,8 @@ def as_vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Te
             hint = did_you_mean("observation", [str(key) for key in value])
             raise RequestError(f"{name} lacks the key 'observation'{hint}")
         value = value["observation"]
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
     try:
         return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
     except (TypeError, ValueError) as error:

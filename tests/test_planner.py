@@ -95,6 +95,11 @@ def test_a_plan_goes_from_start_to_goal_and_counts_its_rows(planner, sampling, m
     assert np.all(np.diff(plan.times) > 0)
 
 
+def test_a_tensor_is_as_good_as_its_numbers(planner):
+    start, goal = torch.tensor(START, requires_grad=True), torch.tensor(GOAL)
+    assert np.array_equal(planner.plan(start, goal).states, planner.plan(START, GOAL).states)
+
+
 def test_an_observation_is_as_good_as_its_state(planner):
     observation = {"observation": np.array(START), "desired_goal": np.array(GOAL)}
     assert np.array_equal(planner.plan(observation, GOAL).states, planner.plan(START, GOAL).states)
