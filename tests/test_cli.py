@@ -10,6 +10,7 @@ import pytest
 
 from glass_plan import cli
 from glass_plan.checkpoint import from_pretrained
+from glass_plan.cli.console import BAD_REQUEST, INFEASIBLE
 from tests.models import MODEL
 
 PLAN = ["plan", MODEL, "--start", "-1", "-1", "--goal", "-1", "1"]
@@ -26,9 +27,11 @@ def run(monkeypatch):
     return call
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize(
+    "command", [*cli.COMMANDS, "bench mixture", "bench transitions", "bench overhead"]
+)
 def test_help_shows_an_example(run, capsys, command):
-    assert run(command, "--help") == 0
+    assert run(*command.split(), "--help") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert f"Example: glass-plan {command}" in shown
 
@@ -44,7 +47,7 @@ def test_a_plan_is_printed_as_json(run, capsys, tmp_path):
 def test_an_infeasible_plan_exits_with_three(run, tmp_path):
     spec = tmp_path / "spec.yaml"
     spec.write_text("avoid: {box: {low: [0.4, -0.6], high: [1.6, 0.6]}}")
-    assert run(*PLAN, "--spec", spec) == cli.INFEASIBLE == 3
+    assert run(*PLAN, "--spec", spec) == INFEASIBLE == 3
 
 
 @pytest.mark.parametrize(
@@ -58,11 +61,13 @@ def test_an_infeasible_plan_exits_with_three(run, tmp_path):
         (["collect", MODEL, "--steps", "0"], "--steps must be at least 1, got 0"),
         (["demo", "--scenes", "0"], "--scenes must be at least 1"),
         (["demo", "--workers", "-1"], "--workers must be at least 1"),
+        (["bench", "mixture", "--outputs", "0"], "--outputs must be at least 1"),
+        (["bench", "overhead", "--model", "maze2d-lage"], "maze2d-large"),
         (["train", MODEL, "--data", "glass_plan/none-v0"], "no local Minari data set"),
     ],
 )
 def test_a_bad_request_exits_with_two_and_says_why(run, capsys, arguments, text):
-    assert run(*arguments) == cli.BAD_REQUEST == 2
+    assert run(*arguments) == BAD_REQUEST == 2
     assert text in " ".join(capsys.readouterr().err.split())
 
 
@@ -78,3 +83,9 @@ def test_collected_data_train_a_model_that_loads(run, tmp_path):
     assert run("train", MODEL, "--steps", 2, "--batch", 4, "--out", out) == 0
     prior, _ = from_pretrained(str(out / "pretrained"))
     assert prior.horizon > 0
+
+
+def test_a_benchmark_prints_its_table_and_writes_it(run, capsys, tmp_path):
+    assert run("bench", "overhead", "--model", MODEL, "--repeats", 1, "--out", tmp_path) == 0
+    assert "| fk, ten constraints |" in capsys.readouterr().out
+    assert (tmp_path / "overhead.png").stat().st_size > 1000

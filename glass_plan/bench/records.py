@@ -1,12 +1,14 @@
 """What every benchmark writes: rows as JSON lines while it runs, then one JSON file and one table.
 
-A row is known by its key (the settings that made it); a row that is there is not measured again.
+A row is known by its key (the settings that made it); a row that is there is not measured again. A
+goal says what was wanted and what was got, met or not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +46,81 @@ class Record:
         except ValueError as error:
             raise DataError(f"{path}: not a benchmark row ({error}); delete the file") from error
 
-    def has(self, key: Mapping[str, Any]) -> bool:
-        """Whether a row with this key was measured."""
+    def get(self, key: Mapping[str, Any]) -> Entry | None:
+        """The row with this key, if it was measured."""
         wanted = json.loads(json.dumps(dict(key)))
-        return any(all(row.get(k) == v for k, v in wanted.items()) for row in self.rows)
+        found = (row for row in self.rows if all(row.get(k) == v for k, v in wanted.items()))
+        return next(found, None)
 
-    def add(self, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Append a measured row."""
-        append_line(self.path("jsonl"), {**key, **values})
+    def measured(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> Entry:
+        """The row with this key; measured and appended if there is none."""
+        found = self.get(key)
+        if found is None:
+            found = {**key, **measure()}
+            append_line(self.path("jsonl"), found)
+        return found
 
-    def finish(self, columns: Sequence[str], table: Sequence[Entry], *, title: str) -> str:
-        """Write the rows as JSON and the table as Markdown; returns the table."""
-        text = markdown_table(columns, table)
+    def finish(
+        self,
+        columns: Sequence[str],
+        table: Sequence[Entry],
+        *,
+        title: str,
+        goals: Sequence[Goal] = (),
+    ) -> str:
+        """Write table and goals as JSON and as Markdown; returns the Markdown."""
+        text = f"# {title}\n\n{markdown_table(columns, table)}"
+        if goals:
+            text += "\n" + "".join(f"- {goal}\n" for goal in goals)
+        whole = {
+            "title": title,
+            "table": [{c: row.get(c) for c in columns} for row in table],
+            "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.path("json").write_text(json.dumps({"title": title, "rows": self.rows}, indent=1))
-        self.path("md").write_text(f"# {title}\n\n{text}")
+        self.path("json").write_text(json.dumps(whole, indent=1))
+        self.path("md").write_text(text)
         return text
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A bound that a benchmark should keep.
+
+    Args:
+        name: of the number, with its unit.
+        got: what was measured.
+        bound: what was wanted.
+        above: whether the number has to be at least the bound, rather than at most.
+    """
+
+    name: str
+    got: float
+    bound: float
+    above: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the bound was kept; a number that is none keeps no bound."""
+        return self.got >= self.bound if self.above else self.got <= self.bound
+
+    def __str__(self) -> str:
+        sign = ">=" if self.above else "<="
+        verdict = "met" if self.met else "MISSED"
+        return f"{verdict}: {self.name} {self.got:.4g}, wanted {sign} {self.bound:g}"
+
+
+def mean_over(rows: Sequence[Entry], columns: Sequence[str]) -> Entry:
+    """Means of the columns; the first row's entries for all others."""
+    return {**rows[0], **{c: sum(row[c] for row in rows) / len(rows) for c in columns}}
+
+
+def grouped(rows: Sequence[Entry], by: Sequence[str]) -> list[list[Entry]]:
+    """Rows that are alike in some entries, in the order of their first."""
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    return list(groups.values())
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Entry]) -> str:

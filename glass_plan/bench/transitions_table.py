@@ -1,0 +1,101 @@
+"""Tables, goals and figure of the transitions' benchmark, from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from glass_plan.bench.records import Entry, Goal, Record, grouped, mean_over
+
+QUALITY = ("sliced W", "MMD2", "touch %")
+CORRELATIONS = ("pearson", "spearman", "rms error")
+QUALITY_COLUMNS = ("method", "NFE", *QUALITY, "+- touch", "windows", "seeds")
+VALUE_COLUMNS = ("t", "estimate", "rows", *CORRELATIONS, "+- pearson", "requests", "seeds")
+LEVEL = 20
+"""Network rows at which the methods are compared."""
+
+
+def write(
+    quality: Record, values: Record, samples: Sequence[Entry], valued: Sequence[Entry]
+) -> str:
+    """JSON, Markdown and figure of both parts; returns the Markdown."""
+    table = [
+        _line(group, QUALITY, "touch %", "+- touch")
+        for group in grouped(samples, ("method", "NFE"))
+    ]
+    value_table = [
+        _line(group, ("rows", *CORRELATIONS), "pearson", "+- pearson")
+        for group in grouped(valued, ("t", "estimate"))
+    ]
+    text = quality.finish(
+        QUALITY_COLUMNS,
+        table,
+        title="Samples of the prior against held-out windows",
+        goals=quality_goals(table),
+    )
+    value_text = values.finish(
+        VALUE_COLUMNS,
+        value_table,
+        title="Estimates of the value of noised samples",
+        goals=value_goals(value_table),
+    )
+    draw(table, value_table, quality.path("png"))
+    return f"{text}\n{value_text}"
+
+
+def _line(group: Sequence[Entry], means: Sequence[str], of: str, error: str) -> Entry:
+    """Means over seeds, and the standard error of one of them."""
+    found = np.array([row[of] for row in group])
+    spread = found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else float("nan")
+    return {**mean_over(group, means), error: spread, "seeds": len(group)}
+
+
+def quality_goals(table: Sequence[Entry]) -> list[Goal]:
+    """GLASS near the ODE and away from the SDE, at ``LEVEL`` rows."""
+    level = {row["method"]: row for row in table if row["NFE"] == LEVEL}
+    if level.keys() < {"ode", "glass", "sde"}:
+        return []
+    goals = []
+    for name in ("sliced W", "MMD2"):
+        ode, glass, sde = (level[method][name] for method in ("ode", "glass", "sde"))
+        goals.append(Goal(f"{name} at {LEVEL} NFE: glass / ode", glass / ode, 1.1))
+        goals.append(Goal(f"{name} at {LEVEL} NFE: sde / ode", sde / ode, 1.1, above=True))
+    return goals
+
+
+def value_goals(table: Sequence[Entry]) -> list[Goal]:
+    """Posterior samples by GLASS against the look-ahead and against SDE samples at equal rows."""
+    goals = []
+    for group in grouped(table, ("t",)):
+        found = {row["estimate"]: row["pearson"] for row in group}
+        for name in found:
+            if not name.startswith("glass"):
+                continue
+            of = name.replace("glass", "sde")
+            for other in ("look-ahead", of):
+                title = f"t = {group[0]['t']}: correlation of {name}, less that of {other}"
+                goals.append(Goal(title, found[name] - found[other], 0.0, above=True))
+    return goals
+
+
+def draw(table: Sequence[Entry], values: Sequence[Entry], path: Path) -> None:
+    """Quality against network rows, and correlation against time."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    for axis, name in zip(axes[:2], ("sliced W", "touch %"), strict=True):
+        for group in grouped([row for row in table if row["NFE"] > 0], ("method",)):
+            points = [row["NFE"] for row in group], [row[name] for row in group]
+            axis.plot(*points, "o-", label=group[0]["method"])
+        floor = [row[name] for row in table if row["NFE"] == 0]
+        axis.axhline(floor[0], color="0.5", lw=1, label="held-out windows")
+        axis.set(xscale="log", xlabel="network rows per sample", ylabel=name)
+        axis.legend(fontsize=8)
+    for group in grouped(values, ("estimate",)):
+        times, found = [row["t"] for row in group], [row["pearson"] for row in group]
+        axes[2].plot(times, found, "o-", label=group[0]["estimate"])
+    axes[2].set(xlabel="t", ylabel="correlation with the reference value")
+    axes[2].legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

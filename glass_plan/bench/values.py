@@ -1,0 +1,142 @@
+"""What estimates of V_t(x) = log E[exp r(x_1) | x_t = x] are worth, on a trained prior.
+
+Steering compares particles of one request. So for several held-out requests, each with a disc on
+its demonstrated way, particles of the prior are noised to x_t, and the estimates are correlated
+within each request with a reference of many posterior samples by many small SDE steps, which no
+estimate shares.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
+from torch import Tensor
+
+from glass_plan import kernels
+from glass_plan.bench.records import Entry
+from glass_plan.constraints import Avoid, Ball
+from glass_plan.data import Windows
+from glass_plan.planner import Planner
+from glass_plan.prior import ConditionedPrior
+
+TIMES = (0.1, 0.25, 0.5, 0.75)
+ESTIMATES: dict[str, tuple[str, int, int]] = {
+    "look-ahead": ("look-ahead", 1, 1),
+    **{
+        f"{method}, {count} samples x {steps}": (method, count, steps)
+        for count, steps in ((8, 4), (16, 2))
+        for method in ("glass", "sde")
+    },
+}
+"""By name: method, posterior samples, and network calls of each."""
+PARTICLES = 8
+"""Of a request."""
+RADIUS, LONGEST_DT = 0.2, 0.045
+"""Radius of a disc [m]; a waypoint that holds the goal has a longer time step [s]."""
+ODE_STEPS = 20
+
+
+@dataclass(frozen=True)
+class ValueTest:
+    """Noised particles of several requests with the values of their posteriors.
+
+    Args:
+        planner: of the model, whose sampling weighs the penalty.
+        held_out: trips that the model was not trained on.
+        requests: Q.
+        reference: posterior samples and SDE steps.
+        seed: of windows and noise.
+    """
+
+    planner: Planner
+    held_out: Windows
+    requests: int
+    reference: tuple[int, int]
+    seed: int
+
+    def correlation(self, t: float, name: str) -> Entry:
+        """Correlation of an estimate with the reference within requests, pooled."""
+        method, samples, steps = ESTIMATES[name]
+        estimate = self._estimate(t, method, samples, steps, seed=self.seed + 1)
+        reference = self._reference(t)
+        error = (estimate - reference).square().mean().sqrt()
+        return {
+            "rows": 1 if method == "look-ahead" else samples * steps,
+            "pearson": within(estimate.numpy(), reference.numpy()),
+            "spearman": within(*(rankdata(v.numpy(), axis=1) for v in (estimate, reference))),
+            "rms error": float(error),
+        }
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019  (the estimates of one time come together)
+    def _reference(self, t: float) -> Float[Tensor, "Q K"]:
+        return self._estimate(t, "sde", *self.reference, seed=self.seed + 2)
+
+    def _estimate(
+        self, t: float, method: str, samples: int, steps: int, *, seed: int
+    ) -> Float[Tensor, "Q K"]:
+        prior, generator = self.planner.prior, torch.Generator().manual_seed(seed)
+        x_t, denoise = self._noised(t), self._denoise
+        if method == "look-ahead":
+            return self._rewards(denoise(x_t, t))[0]
+        if method == "glass":
+            posterior = kernels.Posterior(denoise, prior.schedule, steps)
+            y_0 = kernels.noise(samples, x_t.shape, generator)
+            x_1 = posterior.sample(x_t, t, denoise(x_t, t), y_0).flatten(0, 1)
+        else:
+            sde, grid = kernels.Sde(denoise, prior.schedule), np.linspace(t, 1.0, steps + 1)
+            whole = x_t.repeat(samples, 1, 1)
+            x_1 = kernels.run(sde, grid.tolist(), whole, generator).state.x
+        return self._rewards(x_1).logsumexp(0) - math.log(samples)
+
+    def _noised(self, t: float) -> Float[Tensor, "N H D"]:
+        """Samples of the prior at time t, request by request."""
+        prior, generator = self.planner.prior, torch.Generator().manual_seed(self.seed)
+        count = self.requests * PARTICLES
+        ode, grid = (
+            kernels.Ode(self._denoise, prior.schedule, "2m"),
+            kernels.uniform_grid(ODE_STEPS),
+        )
+        x_0 = kernels.noise(count, prior.shape, generator)
+        x_1 = kernels.run(ode, grid, x_0, generator).state.x
+        noise = kernels.noise(count, prior.shape, generator)
+        return prior.schedule.alpha(t) * x_1 + prior.schedule.sigma(t) * noise
+
+    @functools.cached_property
+    def _windows(self) -> Float[Tensor, "Q H D"]:
+        return self.held_out.sample(self.requests, torch.Generator().manual_seed(self.seed))
+
+    @functools.cached_property
+    def _denoise(self) -> ConditionedPrior:
+        prior = self.planner.prior
+        pinned = prior.pinned_of(prior.normalizer.normalize(self._windows))
+        return ConditionedPrior(prior, pinned.repeat_interleave(PARTICLES, 0))
+
+    @functools.cached_property
+    def _discs(self) -> list[Avoid]:
+        """A disc for each request, in the middle of the window's way."""
+        prior = self.planner.prior
+        dt, place = (prior.layout.slice(name) for name in ("dt", "position"))
+        moving = (self._windows[..., dt].squeeze(-1) < LONGEST_DT).sum(1).clamp_min(2)
+        middle = self._windows[torch.arange(self.requests), moving // 2, place]
+        return [Avoid(Ball(tuple(centre), RADIUS)) for centre in middle.tolist()]
+
+    def _rewards(self, x_1: Float[Tensor, "N H D"]) -> Float[Tensor, "S Q K"]:
+        """Log-potentials of samples, each with its request's disc."""
+        grouped = x_1.unflatten(0, (-1, self.requests, PARTICLES))
+        rewards = [
+            disc.soft(self.planner.sampling.weight)(self.planner.prior.to_world(grouped[:, q]))
+            for q, disc in enumerate(self._discs)
+        ]
+        return torch.stack(rewards, 1).double()
+
+
+def within(a: Float[np.ndarray, "Q K"], b: Float[np.ndarray, "Q K"]) -> float:
+    """Correlation of what is left when each row's mean is taken away."""
+    a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))

@@ -1,0 +1,99 @@
+"""Commands that make models: collect demonstrations, train a prior."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from glass_plan.cli.console import console, known_task, positive, progress_bar
+
+
+def collect(
+    task: tyro.conf.Positional[str],
+    *,
+    steps: int | None = None,
+    workers: int = 2,
+    seed: int = 0,
+    dataset: str | None = None,
+) -> int:
+    """Drive the real simulator and write a Minari data set.
+
+    Example: glass-plan collect maze2d-large --steps 1000000 --workers 2
+
+    Args:
+        task: maze2d-umaze, maze2d-medium or maze2d-large.
+        steps: transitions; the task's recipe by default.
+        workers: processes; the data do not depend on it.
+        seed: of routes, speeds and noise.
+        dataset: Minari id; glass_plan/TASK-v0 by default.
+    """
+    from glass_envs import recipes
+    from glass_envs.collect import collect as drive
+    from glass_plan.data import write_minari
+
+    positive(steps=steps, workers=workers)
+    wanted = steps or recipes.RECIPES[known_task(task)].data_steps
+    with progress_bar() as bar:
+        row = bar.add_task(f"driving {task}", total=wanted)
+        trips, dropped = drive(
+            task, wanted, workers, seed, progress=lambda done: bar.advance(row, done)
+        )
+    name = dataset or recipes.dataset_id(task)
+    console.print(f"writing {len(trips)} trips ({dropped} dropped) to Minari as {name}")
+    write_minari(name, trips, description=f"waypoint controller on {task}, seed {seed}")
+    return 0
+
+
+def train(
+    task: tyro.conf.Positional[str],
+    *,
+    data: str | None = None,
+    out: Path | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> int:
+    """Train a prior; run again to resume where it was killed.
+
+    Example: glass-plan train maze2d-large --out runs/maze2d-large
+
+    Args:
+        task: maze2d-umaze, maze2d-medium or maze2d-large.
+        data: Minari id or D4RL .hdf5 file; the task's collected data by default.
+        out: folder of the exact state, the TensorBoard scalars and the model.
+        steps: optimiser steps; the task's recipe by default.
+        batch: windows per step.
+        seed: of weights, windows and noise.
+        device: where the model is trained.
+    """
+    from glass_envs import recipes
+    from glass_plan.checkpoint import save_pretrained
+    from glass_plan.data import Windows, read_trips
+    from glass_plan.training import TrainConfig, Trainer
+    from glass_plan.training import train as run_training
+
+    positive(steps=steps, batch=batch)
+    recipe, config = recipes.RECIPES[known_task(task)], recipes.prior_config(task)
+    folder = out or Path("runs") / task
+    console.print(f"reading {data or recipes.dataset_id(task)}")
+    rows = config.world.walls
+    trips = read_trips(data or recipes.dataset_id(task), maze_shape=(len(rows), len(rows[0])))
+    windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
+    how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)
+    how = how if batch is None else dataclasses.replace(how, batch=batch)
+    trainer = Trainer(config, windows, how, device=device)
+    with progress_bar() as bar:
+        row = bar.add_task(f"training {task}", total=how.steps)
+
+        def show(step: int, loss: float) -> None:
+            if step % 20 == 0:
+                bar.update(row, completed=step, description=f"training {task}, loss {loss:.4f}")
+
+        for _ in run_training(trainer, folder, on_step=show):
+            save_pretrained(trainer.averaged, config, folder / "pretrained")
+    save_pretrained(trainer.averaged, config, folder / "pretrained")
+    console.print(f"model in {folder / 'pretrained'}")
+    return 0
