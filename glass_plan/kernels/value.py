@@ -72,6 +72,9 @@ class PosteriorMean:
         reward: log-potential of clean samples.
         posterior: the sampler; each sample costs ``inner_steps - 1`` rows.
         samples: K per particle.
+        common_noise: give all particles the same noises (common random numbers, Glasserman 2003,
+            section 4.2), so that values differ by what the particles are, not by what they drew.
+            Populations side by side then depend on each other; each is as valid as alone.
 
     Raises:
         KernelError: no samples.
@@ -80,6 +83,7 @@ class PosteriorMean:
     reward: Potential
     posterior: Posterior
     samples: int = 8
+    common_noise: bool = True
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -89,9 +93,9 @@ class PosteriorMean:
         if t >= 1.0:
             return LookAhead(self.reward)(state, t, generator)
         shape = state.x.shape
-        y_0 = noise(
-            self.samples, shape, generator, dtype=state.x.dtype, device=state.x.device
-        )  # (K, N, ...)
+        drawn = (1, *shape[1:]) if self.common_noise else shape
+        y_0 = noise(self.samples, drawn, generator, dtype=state.x.dtype, device=state.x.device)
+        y_0 = y_0.expand(-1, *shape)  # (K, N, ...)
         x_1 = self.posterior.sample(state.x, t, state.x_1_hat, y_0)
         reward = self.reward(x_1.flatten(0, 1)).reshape(self.samples, shape[0])
         value = reward.double().logsumexp(0) - math.log(self.samples)

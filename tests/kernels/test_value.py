@@ -27,7 +27,7 @@ def standing(target, count=COUNT, t=T):
 
 def estimated(samples, state=None, t=T):
     posterior = Posterior(ASYMMETRIC.denoise, inner_steps=20)
-    value = PosteriorMean(climb, posterior, samples)
+    value = PosteriorMean(climb, posterior, samples, common_noise=False)
     return value(state or standing(ASYMMETRIC), t, torch.Generator().manual_seed(0))
 
 
@@ -52,6 +52,15 @@ def test_posterior_means_tell_the_samples_they_looked_at():
     assert valued.x_1.shape == (3, COUNT, 1)
     assert torch.equal(valued.reward, SLOPE * valued.x_1[..., 0])
     assert torch.allclose(valued.value, valued.reward.exp().mean(0).log())
+
+
+def test_common_noise_leaves_the_order_of_gaussian_particles_exact():
+    """The posteriors differ by a shift alone, and so do the values."""
+    x = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
+    state = Glass(GAUSSIAN.denoise).init(x, T)
+    value = PosteriorMean(climb, Posterior(GAUSSIAN.denoise, inner_steps=4), samples=2)
+    found = value(state, T, torch.Generator().manual_seed(0)).value
+    assert torch.allclose(found.diff(), climb(state.x_1_hat).diff())
 
 
 def test_a_look_ahead_misses_half_the_spread_of_a_linear_reward():
