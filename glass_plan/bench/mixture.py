@@ -26,6 +26,7 @@ from glass_plan.denoisers import Denoiser
 
 FIELDS = ("analytic", "trained")
 TUNING_SEED, TUNING_OUTPUTS = 0, 4_000
+"""A setting is chosen by at most so many outputs of this seed."""
 REFERENCES = 4
 """Exact sets that each set of outputs is compared with."""
 FLOOR_SETS = 20
@@ -124,11 +125,12 @@ class MixtureBench:
         if len(family.arms) == 1:
             return next(iter(family.arms))
         record, found = Record(self.folder, "mixture-tuning"), {}
+        outputs = min(self.outputs, TUNING_OUTPUTS)
         for setting, arm in family.arms.items():
-            key = {"field": field, "method": family.name, "setting": setting}
+            key = {"field": field, "method": family.name, "setting": setting, "outputs": outputs}
 
             def distance(arm: Sampler = arm) -> Entry:
-                x, _ = arm.sample(denoise, TUNING_OUTPUTS, TUNING_SEED)
+                x, _ = arm.sample(denoise, outputs, TUNING_SEED)
                 return {"MMD2": self._tuning_mmd(x)}
 
             found[setting] = record.measured(key, distance)["MMD2"]

@@ -7,10 +7,15 @@ goal says what was wanted and what was got, met or not.
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from glass_plan.errors import DataError
 from glass_plan.jsonl import append_line, read_lines
@@ -74,6 +79,7 @@ class Record:
             text += "\n" + "".join(f"- {goal}\n" for goal in goals)
         whole = {
             "title": title,
+            "made by": provenance(),
             "table": [{c: row.get(c) for c in columns} for row in table],
             "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
         }
@@ -108,6 +114,23 @@ class Goal:
         sign = ">=" if self.above else "<="
         verdict = "met" if self.met else "MISSED"
         return f"{verdict}: {self.name} {self.got:.4g}, wanted {sign} {self.bound:g}"
+
+
+def provenance() -> dict[str, str | int]:
+    """What a result was made with: command, commit of the sources, torch and its threads."""
+    here = Path(__file__).parent
+    asked = ("git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*")
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=False)
+        commit = told.stdout.strip()
+    except OSError:
+        commit = ""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit or "unknown",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
 
 
 def mean_over(rows: Sequence[Entry], columns: Sequence[str]) -> Entry:

@@ -50,8 +50,8 @@ class TransitionsBench:
     windows: int = 1000
     seeds: Sequence[int] = (1000, 1001, 1002)
     rows: Sequence[int] = tuple(ROWS)
-    requests: int = 8
-    reference: tuple[int, int] = (200, 64)
+    requests: int = 16
+    reference: tuple[int, int] = (200, 32)
     advance: Callable[[], object] = lambda: None
 
     @property

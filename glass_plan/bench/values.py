@@ -2,8 +2,9 @@
 
 Steering compares particles of one request. So for several held-out requests, each with a disc on
 its demonstrated way, particles of the prior are noised to x_t, and the estimates are correlated
-within each request with a reference of many posterior samples by many small SDE steps, which no
-estimate shares.
+within each request with a reference of many posterior samples by many small SDE steps, from noises
+that no estimate sees. Every method gives the particles of a request the same noises (as
+``kernels.PosteriorMean`` does).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
 from torch import Tensor
 
 from glass_plan import kernels
@@ -39,7 +39,8 @@ PARTICLES = 8
 """Of a request."""
 RADIUS, LONGEST_DT = 0.2, 0.045
 """Radius of a disc [m]; a waypoint that holds the goal has a longer time step [s]."""
-ODE_STEPS = 20
+STEPS = 20
+"""Of the ODE samples that are noised."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,14 @@ class ValueTest:
     seed: int
 
     def correlation(self, t: float, name: str) -> Entry:
-        """Correlation of an estimate with the reference within requests, pooled."""
+        """Correlation of an estimate with the reference, request by request."""
         method, samples, steps = ESTIMATES[name]
         estimate = self._estimate(t, method, samples, steps, seed=self.seed + 1)
         reference = self._reference(t)
         error = (estimate - reference).square().mean().sqrt()
         return {
             "rows": 1 if method == "look-ahead" else samples * steps,
-            "pearson": within(estimate.numpy(), reference.numpy()),
-            "spearman": within(*(rankdata(v.numpy(), axis=1) for v in (estimate, reference))),
+            "correlations": within(estimate.numpy(), reference.numpy()),
             "rms error": float(error),
         }
 
@@ -80,32 +80,46 @@ class ValueTest:
     def _estimate(
         self, t: float, method: str, samples: int, steps: int, *, seed: int
     ) -> Float[Tensor, "Q K"]:
-        prior, generator = self.planner.prior, torch.Generator().manual_seed(seed)
-        x_t, denoise = self._noised(t), self._denoise
+        """Particle by particle from one seed: those of a request get the same noises."""
+        asked = (t, method, samples, steps)
+        found = [
+            self._value(x_t, *asked, torch.Generator().manual_seed(seed)) for x_t in self._noised(t)
+        ]
+        return torch.stack(found, 1)
+
+    def _value(
+        self,
+        x_t: Float[Tensor, "Q H D"],
+        t: float,
+        method: str,
+        samples: int,
+        steps: int,
+        generator: torch.Generator,
+    ) -> Float[Tensor, "Q"]:
+        schedule, denoise = self.planner.prior.schedule, self._denoise
         if method == "look-ahead":
             return self._rewards(denoise(x_t, t))[0]
         if method == "glass":
-            posterior = kernels.Posterior(denoise, prior.schedule, steps)
+            posterior = kernels.Posterior(denoise, schedule, steps)
             y_0 = kernels.noise(samples, x_t.shape, generator)
             x_1 = posterior.sample(x_t, t, denoise(x_t, t), y_0).flatten(0, 1)
         else:
-            sde, grid = kernels.Sde(denoise, prior.schedule), np.linspace(t, 1.0, steps + 1)
+            grid = np.linspace(t, 1.0, steps + 1).tolist()
             whole = x_t.repeat(samples, 1, 1)
-            x_1 = kernels.run(sde, grid.tolist(), whole, generator).state.x
+            x_1 = kernels.run(kernels.Sde(denoise, schedule), grid, whole, generator).state.x
         return self._rewards(x_1).logsumexp(0) - math.log(samples)
 
-    def _noised(self, t: float) -> Float[Tensor, "N H D"]:
-        """Samples of the prior at time t, request by request."""
+    def _noised(self, t: float) -> Float[Tensor, "K Q H D"]:
+        """Samples of the prior at time t, particle by particle."""
         prior, generator = self.planner.prior, torch.Generator().manual_seed(self.seed)
-        count = self.requests * PARTICLES
-        ode, grid = (
-            kernels.Ode(self._denoise, prior.schedule, "2m"),
-            kernels.uniform_grid(ODE_STEPS),
-        )
+        count = PARTICLES * self.requests
+        ode, grid = kernels.Ode(self._denoise, prior.schedule, "2m"), kernels.uniform_grid(STEPS)
         x_0 = kernels.noise(count, prior.shape, generator)
         x_1 = kernels.run(ode, grid, x_0, generator).state.x
         noise = kernels.noise(count, prior.shape, generator)
-        return prior.schedule.alpha(t) * x_1 + prior.schedule.sigma(t) * noise
+        x_t = prior.schedule.alpha(t) * x_1 + prior.schedule.sigma(t) * noise
+        by_particle: Tensor = x_t.unflatten(0, (PARTICLES, self.requests))
+        return by_particle
 
     @functools.cached_property
     def _windows(self) -> Float[Tensor, "Q H D"]:
@@ -114,8 +128,7 @@ class ValueTest:
     @functools.cached_property
     def _denoise(self) -> ConditionedPrior:
         prior = self.planner.prior
-        pinned = prior.pinned_of(prior.normalizer.normalize(self._windows))
-        return ConditionedPrior(prior, pinned.repeat_interleave(PARTICLES, 0))
+        return ConditionedPrior(prior, prior.pinned_of(prior.normalizer.normalize(self._windows)))
 
     @functools.cached_property
     def _discs(self) -> list[Avoid]:
@@ -126,17 +139,18 @@ class ValueTest:
         middle = self._windows[torch.arange(self.requests), moving // 2, place]
         return [Avoid(Ball(tuple(centre), RADIUS)) for centre in middle.tolist()]
 
-    def _rewards(self, x_1: Float[Tensor, "N H D"]) -> Float[Tensor, "S Q K"]:
+    def _rewards(self, x_1: Float[Tensor, "N H D"]) -> Float[Tensor, "S Q"]:
         """Log-potentials of samples, each with its request's disc."""
-        grouped = x_1.unflatten(0, (-1, self.requests, PARTICLES))
-        rewards = [
-            disc.soft(self.planner.sampling.weight)(self.planner.prior.to_world(grouped[:, q]))
-            for q, disc in enumerate(self._discs)
-        ]
+        grouped, to_world = x_1.unflatten(0, (-1, self.requests)), self.planner.prior.to_world
+        weight = self.planner.sampling.weight
+        rewards = [disc.soft(weight)(to_world(grouped[:, q])) for q, disc in enumerate(self._discs)]
         return torch.stack(rewards, 1).double()
 
 
-def within(a: Float[np.ndarray, "Q K"], b: Float[np.ndarray, "Q K"]) -> float:
-    """Correlation of what is left when each row's mean is taken away."""
-    a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
-    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+def within(a: Float[np.ndarray, "Q K"], b: Float[np.ndarray, "Q K"]) -> list[float | None]:
+    """Pearson correlation of each row; None where a row is constant."""
+    found = []
+    for ours, theirs in zip(a, b, strict=True):
+        constant = np.ptp(ours) == 0 or np.ptp(theirs) == 0
+        found.append(None if constant else float(np.corrcoef(ours, theirs)[0, 1]))
+    return found

@@ -56,7 +56,8 @@ def transitions(
     model: str = "maze2d-large",
     windows: int = 1000,
     seeds: int = 3,
-    requests: int = 8,
+    requests: int = 16,
+    reference: tuple[int, int] = (200, 32),
     steps: int = 100_000,
     out: Path = OUT,
 ) -> int:
@@ -69,6 +70,7 @@ def transitions(
         windows: held-out ones to compare with, per seed.
         seeds: reported ones.
         requests: per seed, whose particles' values are estimated.
+        reference: posterior samples and SDE steps of a value to compare estimates with.
         steps: of the simulator, to collect held-out demonstrations.
         out: folder of rows, tables and figure.
     """
@@ -78,6 +80,7 @@ def transitions(
     from glass_plan.planner import Planner
 
     positive(windows=windows, seeds=seeds, requests=requests, steps=steps)
+    positive(reference=min(reference))
     planner = Planner.from_pretrained(model)
     console.print(f"driving {model} for demonstrations that the model never saw")
     trips, _ = collect(known_task(model), steps, 1, HELD_OUT_SEED)
@@ -85,7 +88,14 @@ def transitions(
     return _run(
         "transitions",
         lambda advance: TransitionsBench(
-            out, planner, held_out, windows, _seeds(seeds), requests=requests, advance=advance
+            out,
+            planner,
+            held_out,
+            windows,
+            _seeds(seeds),
+            requests=requests,
+            reference=reference,
+            advance=advance,
         ),
     )
 

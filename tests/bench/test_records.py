@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 
 import pytest
 
-from glass_plan.bench.records import Goal, Record, grouped, markdown_table, mean_over
+from glass_plan.bench.records import Goal, Record, grouped, markdown_table, mean_over, provenance
 from glass_plan.errors import DataError
 
 
@@ -63,8 +64,22 @@ def test_finish_writes_table_and_goals(record):
     whole = json.loads(record.path("json").read_text())
     assert record.path("md").read_text() == text
     assert whole["table"] == [{"what": "ode", "ms": 1.5}]
+    assert whole["made by"]["threads"] >= 1
     assert [goal["met"] for goal in whole["goals"]] == [False, True]
     assert "- MISSED: ratio 1.3, wanted <= 1.25\n- met: share % 99, wanted >= 95\n" in text
+
+
+def test_a_result_names_the_commit_of_its_sources(repository):
+    if not (repository / ".git").exists():
+        pytest.skip("not a git checkout")
+    asked = ("git", "rev-parse", "--short", "HEAD")
+    head = subprocess.run(asked, cwd=repository, capture_output=True, text=True, check=True)
+    assert provenance()["commit"].startswith(head.stdout.strip())
+
+
+def test_a_result_without_git_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance()["commit"] == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from glass_plan.bench.transitions import ROWS, TransitionsBench, sample
-from glass_plan.bench.transitions_table import quality_goals, value_goals
-from glass_plan.bench.values import ESTIMATES, TIMES, ValueTest, within
+from glass_plan.bench.transitions_table import quality_goals, value_goals, value_line
+from glass_plan.bench.values import ESTIMATES, STEPS, TIMES, ValueTest, within
 from glass_plan.checkpoint import build_prior
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
@@ -46,11 +46,9 @@ def test_samples_keep_their_budget_and_their_ends(planner, method, rows):
 
 
 def test_correlation_is_within_requests():
-    """Values that differ between requests alone are worth nothing."""
-    level = np.array([[0.0, 0.0], [9.0, 9.0]])
-    tilt = np.array([[0.0, 1.0], [0.0, 1.0]])
-    assert within(level + tilt, 5 * level + tilt) == pytest.approx(1.0)
-    assert within(level + tilt, 5 * level - tilt) == pytest.approx(-1.0)
+    values = np.array([[0.0, 1.0, 2.0], [9.0, 8.0, 7.0], [5.0, 5.0, 5.0]])
+    reference = np.array([[0.0, 2.0, 4.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    assert within(values, reference) == [pytest.approx(1.0), pytest.approx(-1.0), None]
 
 
 @pytest.mark.parametrize("name", ESTIMATES)
@@ -62,8 +60,8 @@ def test_estimates_of_equal_price_ask_as_much(planner, name):
         before = test._denoise.count.rows
         test._estimate(0.5, method, samples, steps, seed=0)
         noised = test._noised(0.5)
-    particles = len(noised)
-    asked = test._denoise.count.rows - before - 2 * 20 * particles  # two draws of the particles
+    particles = noised.shape[0] * noised.shape[1]
+    asked = test._denoise.count.rows - before - 2 * STEPS * particles  # they are drawn twice
     assert row["rows"] == samples * steps
     assert asked <= (row["rows"] + 1) * particles
 
@@ -93,9 +91,24 @@ def test_goals_compare_at_twenty_rows():
     assert quality_goals([line("ode", 4, 1.0)]) == []
 
 
-def test_value_goals_want_glass_before_both_others():
-    def line(estimate, value):
-        return {"t": 0.5, "estimate": estimate, "pearson": value}
+def value_row(estimate, *correlations):
+    return {"t": 0.5, "estimate": estimate, "rms error": 1.0, "correlations": list(correlations)}
 
-    table = [line("look-ahead", 0.5), line("glass, 8 x 4", 0.7), line("sde, 8 x 4", 0.8)]
-    assert [goal.met for goal in value_goals(table)] == [True, False]
+
+def test_value_goals_pair_the_requests_that_both_could_value():
+    rows = [
+        value_row("look-ahead", 0.5, None, 0.3),
+        value_row("glass, 8 x 4", 0.7, 0.9, 0.5),
+        value_row("sde, 8 x 4", 0.8, 0.9, 0.6),
+    ]
+    goals = value_goals(rows)
+    assert [goal.met for goal in goals] == [True, False]
+    assert goals[0].got == pytest.approx(0.2)
+    assert goals[1].got == pytest.approx(-0.2 / 3)
+
+
+def test_a_line_of_values_averages_over_requests():
+    line = value_line([value_row("glass", 0.6, None), value_row("glass", 0.8, 1.0)])
+    assert line["correlation"] == pytest.approx(0.8)
+    assert line["+-"] == pytest.approx(0.2 / 3**0.5)
+    assert line["requests"] == 3
