@@ -19,8 +19,11 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints.base import All, AnyOf, Constraint
-from glass_plan.constraints.geometry import Ball, Box, Grid, Moving, Region, Union
+from glass_plan.constraints.compounds import Union
+from glass_plan.constraints.geometry import Ball, Box, Region
+from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Leaf
+from glass_plan.constraints.moving import Moving
 from glass_plan.constraints.temporal import In
 from glass_plan.errors import RequestError
 from glass_plan.layout import Trajectory

@@ -4,17 +4,18 @@ safe = Avoid(Ball((1.0, 0.5), 0.4), margin=0.1) & StayIn(Box((-4, -4), (4, 4))) 
 """
 
 from glass_plan.constraints.base import All, AnyOf, Constraint, soft_max, soft_min
+from glass_plan.constraints.compounds import Inflated, Intersection, Union
+from glass_plan.constraints.documents import from_dict, to_dict
 from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
-from glass_plan.constraints.geometry import Ball, Box, Grid, Moving, Region, Union
+from glass_plan.constraints.ellipsoids import Ellipsoid
+from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
+from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
-from glass_plan.constraints.spec import (
-    dump_spec,
-    from_dict,
-    json_schema,
-    load_spec,
-    parse_spec,
-    to_dict,
-)
+from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
+from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
+from glass_plan.constraints.rasters import Raster
+from glass_plan.constraints.schema import json_schema
+from glass_plan.constraints.spec import dump_spec, load_spec, parse_spec
 from glass_plan.constraints.temporal import Avoid, In, Reach, StayIn
 
 __all__ = [
@@ -24,17 +25,30 @@ __all__ = [
     "Avoid",
     "Ball",
     "Box",
+    "Capsule",
     "Constraint",
+    "ConvexPolygon",
+    "Cylinder",
+    "Drifting",
+    "Ellipsoid",
+    "Following",
     "Grid",
+    "HalfSpace",
     "In",
+    "Inflated",
+    "Intersection",
     "Leaf",
     "Moving",
     "Not",
+    "Polygon",
     "Predicate",
+    "Raster",
     "Reach",
     "Region",
     "SpeedLimit",
     "StayIn",
+    "Tracked",
+    "Tube",
     "Union",
     "dump_spec",
     "from_dict",

@@ -1,34 +1,31 @@
 """Regions of space: values with a signed distance, < 0 inside, to be kept out of or gone to.
 
 Coordinates are tuples of floats [m] in world units, times are plan times [s]. A signed distance
-is 1-Lipschitz in the point and ``top_speed``-Lipschitz in time; segment checks rest on that.
-Gradients come from autograd and are finite everywhere. Knows nothing of constraints or robots.
+is ``slope``-Lipschitz in the point and ``top_speed``-Lipschitz in time: segment checks rest on it.
+Gradients come from autograd and are finite everywhere. Here are the simple solids, all exact; maps,
+polygons, compounds and motion have modules of their own. Knows nothing of constraints or robots.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
 
-from glass_plan.constraints.checks import SMALLEST, Numbers, constant, items, point, positive, shown
+from glass_plan.constraints.checks import (
+    SMALLEST,
+    Numbers,
+    constant,
+    number,
+    point,
+    positive,
+    shown,
+)
 from glass_plan.errors import SpecError
-
-MAX_CELLS = 1_000_000
-"""Largest number of cells of a grid."""
-
-ALIKE = 4.0
-"""Added to the squared distance (in cells) of a neighbour like the point's own cell."""
-
-TINY = 1e-30
-"""Smallest squared distance [cells^2] under a square root, whose slope at 0 is infinite."""
 
 
 class Region(ABC):
@@ -44,6 +41,11 @@ class Region(ABC):
         """Largest speed of its surface [m/s]; 0 for a region that stays, which ignores times."""
         return 0.0
 
+    @property
+    def slope(self) -> float:
+        """Largest change of the signed distance per distance of points."""
+        return 1.0
+
     @abstractmethod
     def signed_distance(
         self, points: Float[Tensor, "... H d"], times: Float[Tensor, "... H"]
@@ -54,6 +56,18 @@ class Region(ABC):
             points: (..., H, d) [m].
             times: (..., H) plan time of each point [s].
         """
+
+    def travel(
+        self, points: Float[Tensor, "... K d"], times: Float[Tensor, "... K"]
+    ) -> Float[Tensor, "... K-1"]:
+        """Most that the signed distance can change by, up and down, from each point to the next.
+
+        Args:
+            points: (..., K, d) [m], driven in straight lines.
+            times: (..., K) [s].
+        """
+        way: Tensor = torch.linalg.vector_norm(points.diff(dim=-2), dim=-1)
+        return self.slope * way + self.top_speed * times.diff(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -83,10 +97,17 @@ class Ball(Region):
 
 @dataclass(frozen=True)
 class Box(Region):
-    """Points between two opposite corners ``low`` and ``high`` [m], sides along the axes."""
+    """Points between two opposite corners, turned about the middle.
+
+    Args:
+        low: corner [m], before it is turned.
+        high: the opposite corner [m].
+        rotation: none, (angle,) in the plane or a rotation vector in space [rad].
+    """
 
     low: Numbers
     high: Numbers
+    rotation: Numbers = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", point("Box: low", self.low))
@@ -97,6 +118,7 @@ class Box(Region):
             raise SpecError(
                 f"Box: low must be < high, got {self.low} and {self.high}; swap the coordinates"
             )
+        object.__setattr__(self, "rotation", rotation("Box", self.rotation, self.dim))
 
     @property
     def dim(self) -> int:
@@ -108,188 +130,155 @@ class Box(Region):
     ) -> Float[Tensor, "... H"]:
         """|max(q, 0)| + min(max_i q_i, 0) with q = |p - middle| - half the sides."""
         low, high = constant((self.low, self.high), points.dtype, points.device)
-        q = torch.maximum(low - points, points - high)  # (..., H, d)
-        outside: Tensor = torch.linalg.vector_norm(q.clamp_min(0), dim=-1)
-        return outside + q.amax(-1).clamp_max(0)
+        if self.rotation:
+            middle = (low + high) / 2
+            points = middle + turned_back(points - middle, self.rotation)
+        return _of_excess(torch.maximum(low - points, points - high))
 
 
 @dataclass(frozen=True)
-class Grid(Region):
-    """Occupied cells of a map, truncated at one cell: the value is within +-``cell``.
-
-    The map is centred at the origin, row 0 on top (largest y), x to the right; every cell outside
-    of it counts as occupied.
+class HalfSpace(Region):
+    """Points p with normal . p <= offset.
 
     Args:
-        occupancy: rows of 0 (free) and 1 (occupied).
-        cell: side [m].
+        normal: outward; scaled to length 1, and the offset with it.
+        offset: of the plane from the origin along the normal [m].
     """
 
-    occupancy: tuple[tuple[int, ...], ...]
-    cell: float
+    normal: Numbers
+    offset: float
 
     def __post_init__(self) -> None:
-        where = "Grid: occupancy"
-        rows = tuple(items(where, row) for row in items(where, self.occupancy))
-        widths = {len(row) for row in rows}
-        if len(widths) != 1 or widths == {0}:
-            raise SpecError(f"Grid: rows must be equally long and not empty, got {sorted(widths)}")
-        if len(rows) * max(widths) > MAX_CELLS:
-            raise SpecError(f"Grid: at most {MAX_CELLS} cells, got {len(rows)} x {max(widths)}")
-        for x in itertools.chain(*rows):
-            if x not in (0, 1):
-                raise SpecError(f"{where} must be 0 or 1, got {shown(x)}")
-        cells = tuple(tuple(int(x == 1) for x in row) for row in rows)
-        object.__setattr__(self, "occupancy", cells)
-        object.__setattr__(self, "cell", positive("Grid: cell", self.cell))
+        normal = point("HalfSpace: normal", self.normal)
+        length = math.hypot(*normal)
+        if length < SMALLEST:
+            raise SpecError(f"HalfSpace: normal must not be 0, got {normal}; write [1, 0]")
+        if abs(length - 1) > 1e-12:
+            normal = tuple(x / length for x in normal)
+            object.__setattr__(self, "offset", number("HalfSpace: offset", self.offset) / length)
+        object.__setattr__(self, "normal", normal)
+        object.__setattr__(self, "offset", number("HalfSpace: offset", self.offset))
 
     @property
     def dim(self) -> int:
         """Number of coordinates."""
-        return 2
+        return len(self.normal)
 
     def signed_distance(
         self, points: Float[Tensor, "... H d"], times: Float[Tensor, "... H"]
     ) -> Float[Tensor, "... H"]:
-        """Distance to the nearest of the 8 neighbours that differ from the point's own cell."""
-        like = (points.dtype, points.device)
-        height, width = len(self.occupancy), len(self.occupancy[0])
-        scale = constant((1 / self.cell, -1 / self.cell), *like)
-        origin = constant((width / 2, height / 2), *like)
-        in_cells = torch.addcmul(origin, points, scale)
-        corner = in_cells.detach().floor()
-        local = (in_cells - corner).unsqueeze(-1)  # (..., H, 2, 1), column and row, in [0, 1]
-        slope, offset = constant((((1, 0, -1),), ((0, 0, 1),)), *like)
-        square = torch.addcmul(offset, local, slope).square()  # to the 3 columns and 3 rows
-        around = _neighbours(self.occupancy, *like)[_index(corner, height, width)]  # (..., H, 10)
-        apart = (square[..., 1, :, None] + square[..., 0, None, :]).flatten(-2)  # (..., H, 9)
-        nearest = (apart + around[..., :9]).amin(-1).clamp(TINY, 1.0).sqrt()
-        return self.cell * around[..., 9] * nearest
-
-
-@lru_cache(maxsize=64)
-def _neighbours(
-    occupancy: tuple[tuple[int, ...], ...], dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "K 10"]:
-    """Per cell of the map in a frame of two walls: 9 x ALIKE or 0, then -1 if occupied else 1."""
-    with torch.inference_mode(False):
-        walls = pad(torch.tensor(occupancy, device=device), (3, 3, 3, 3), value=1)
-        around = walls.unfold(0, 3, 1).unfold(1, 3, 1).flatten(-2)  # (rows + 4, columns + 4, 9)
-        own = around[..., 4:5]
-        return torch.cat([ALIKE * (around == own), 1.0 - 2 * own], dim=-1).flatten(0, 1).to(dtype)
-
-
-def _index(corner: Float[Tensor, "... 2"], height: int, width: int) -> Tensor:
-    """Row of ``_neighbours`` for a column and row of the map, (...)."""
-    first, last = constant(((-2, -2), (width + 1, height + 1)), torch.int64, corner.device)
-    framed = corner.long().clamp(first, last) + 2
-    return framed[..., 1] * (width + 4) + framed[..., 0]
+        """Normal . p - offset."""
+        return points @ constant(self.normal, points.dtype, points.device) - self.offset
 
 
 @dataclass(frozen=True)
-class Union(Region):
-    """Points in any of the parts: exact outside; inside, no deeper than the true distance."""
+class Capsule(Region):
+    """Points within ``radius`` [m] of the segment from ``start`` to ``end`` [m]."""
 
-    parts: tuple[Region, ...]
+    start: Numbers
+    end: Numbers
+    radius: float
 
     def __post_init__(self) -> None:
-        parts = tuple(region("Union", part) for part in items("Union: parts", self.parts))
-        if len({part.dim for part in parts}) != 1:
-            raise SpecError(
-                "Union: needs at least one part, all with the same number of coordinates, "
-                f"got {[part.dim for part in parts]}"
-            )
-        object.__setattr__(self, "parts", parts)
+        _check_axis(self)
 
     @property
     def dim(self) -> int:
         """Number of coordinates."""
-        return self.parts[0].dim
-
-    @property
-    def top_speed(self) -> float:
-        """Of the fastest part [m/s]."""
-        return max(part.top_speed for part in self.parts)
+        return len(self.start)
 
     def signed_distance(
         self, points: Float[Tensor, "... H d"], times: Float[Tensor, "... H"]
     ) -> Float[Tensor, "... H"]:
-        """Smallest of the parts' distances."""
-        distances = [part.signed_distance(points, times) for part in self.parts]
-        return torch.stack(distances, dim=-1).amin(-1)
+        """Distance to the segment less the radius."""
+        start, end = constant((self.start, self.end), points.dtype, points.device)
+        axis, towards = end - start, points - start
+        share = (towards @ (axis / axis.square().sum())).clamp(0, 1)
+        distance: Tensor = torch.linalg.vector_norm(towards - share[..., None] * axis, dim=-1)
+        return distance - self.radius
 
 
 @dataclass(frozen=True)
-class Moving(Region):
-    """A shape carried along straight lines between waypoints, from the first at time 0.
+class Cylinder(Region):
+    """Points within ``radius`` [m] of the axis from ``start`` to ``end`` [m], with flat ends."""
 
-    Args:
-        shape: in its own frame, whose origin follows the path.
-        waypoints: of the path [m].
-        speed: along the path [m/s].
-        loop: go back to the first waypoint and round again, instead of stopping at the last.
-    """
-
-    shape: Region
-    waypoints: tuple[Numbers, ...]
-    speed: float = 1.0
-    loop: bool = False
+    start: Numbers
+    end: Numbers
+    radius: float
 
     def __post_init__(self) -> None:
-        dim = region("Moving: shape", self.shape).dim
-        path = items("Moving: waypoints", self.waypoints)
-        waypoints = tuple(point(f"Moving: waypoints[{k}]", at) for k, at in enumerate(path))
-        if len(waypoints) < 2 or any(len(at) != dim for at in waypoints):
+        _check_axis(self)
+        if len(self.start) != 3:
             raise SpecError(
-                f"Moving: needs at least 2 waypoints of {dim} coordinates like its shape, "
-                f"got {shown(waypoints)}"
+                f"Cylinder: needs 3 coordinates, got {self.start}; in the plane use a rotated Box"
             )
-        if any(math.dist(a, b) < SMALLEST for a, b in itertools.pairwise(waypoints)):
-            raise SpecError(
-                f"Moving: waypoints must differ from the one before, got {waypoints!r:.99}"
-            )
-        if not isinstance(self.loop, bool):
-            raise SpecError(f"Moving: loop must be true or false, got {shown(self.loop)}")
-        object.__setattr__(self, "waypoints", waypoints)
-        object.__setattr__(self, "speed", positive("Moving: speed", self.speed))
 
     @property
     def dim(self) -> int:
-        """Number of coordinates."""
-        return self.shape.dim
-
-    @property
-    def top_speed(self) -> float:
-        """Along the path, and of the shape in its own frame [m/s]."""
-        return self.speed + self.shape.top_speed
+        """Number of coordinates: 3."""
+        return 3
 
     def signed_distance(
         self, points: Float[Tensor, "... H d"], times: Float[Tensor, "... H"]
     ) -> Float[Tensor, "... H"]:
-        """The shape's distance in the frame that follows the path."""
-        return self.shape.signed_distance(points - self.position(times), times)
-
-    def position(self, times: Float[Tensor, "... H"]) -> Float[Tensor, "... H d"]:
-        """Where the frame's origin is [m], (..., H, d), at plan times (..., H) [s]."""
-        start, direction, past = _path(self.waypoints, self.loop, times.dtype, times.device)
-        gone = self.speed * times.clamp_min(0)  # [m]
-        gone = gone.remainder(past[-1]) if self.loop else gone.clamp_max(past[-1])
-        leg = torch.bucketize(gone.detach(), past[1:-1], right=True)
-        return start[leg] + (gone - past[leg]).unsqueeze(-1) * direction[leg]
+        """As a box's, in the plane of the distances from the axis and along it."""
+        start, end = constant((self.start, self.end), points.dtype, points.device)
+        half = torch.linalg.vector_norm(end - start) / 2
+        axis = (end - start) / (2 * half)
+        towards = points - (start + end) / 2
+        along = towards @ axis
+        away = torch.linalg.vector_norm(towards - along[..., None] * axis, dim=-1)
+        return _of_excess(torch.stack([away - self.radius, along.abs() - half], dim=-1))
 
 
-@lru_cache(maxsize=256)
-def _path(
-    waypoints: tuple[Numbers, ...], loop: bool, dtype: torch.dtype, device: torch.device
-) -> tuple[Float[Tensor, "M d"], Float[Tensor, "M d"], Float[Tensor, "M+1"]]:
-    """Start and unit direction of every leg, and the length gone before it; last, the whole."""
-    closes = loop and math.dist(waypoints[0], waypoints[-1]) >= SMALLEST
-    with torch.inference_mode(False):
-        stops = torch.tensor(waypoints + waypoints[:1] * closes, dtype=torch.float64, device=device)
-        legs = stops.diff(dim=0)
-        length = torch.linalg.vector_norm(legs, dim=-1)
-        past = torch.cat([length.new_zeros(1), length.cumsum(0)])
-        return stops[:-1].to(dtype), (legs / length[:, None]).to(dtype), past.to(dtype)
+def _of_excess(q: Float[Tensor, "... d"]) -> Float[Tensor, "..."]:
+    """|max(q, 0)| + min(max_i q_i, 0): signed distance by how far each coordinate is out."""
+    outside: Tensor = torch.linalg.vector_norm(q.clamp_min(0), dim=-1)
+    return outside + q.amax(-1).clamp_max(0)
+
+
+def _check_axis(value: Capsule | Cylinder) -> None:
+    """Check and store start, end and radius."""
+    kind = type(value).__name__
+    start, end = (point(f"{kind}: {name}", getattr(value, name)) for name in ("start", "end"))
+    if len(start) != len(end):
+        raise SpecError(f"{kind}: start and end differ in length, got {start} and {end}")
+    if math.dist(start, end) < SMALLEST:
+        raise SpecError(f"{kind}: start and end must differ, got {start} twice; or use a Ball")
+    object.__setattr__(value, "start", start)
+    object.__setattr__(value, "end", end)
+    object.__setattr__(value, "radius", positive(f"{kind}: radius", value.radius))
+
+
+def rotation(kind: str, value: object, dim: int) -> Numbers:
+    """A rotation's numbers: none, an angle in the plane, a rotation vector in space [rad]."""
+    given = (value,) if isinstance(value, int | float) else value
+    numbers = point(f"{kind}: rotation", given) if given != () and given != [] else ()
+    if numbers and (dim, len(numbers)) not in ((2, 1), (3, 3)):
+        raise SpecError(
+            f"{kind}: rotation must be [angle] in the plane and a rotation vector [x, y, z] in "
+            f"space, in rad, got {numbers} in {dim} coordinates"
+        )
+    return numbers if any(numbers) else ()
+
+
+def turned_back(points: Float[Tensor, "... d"], by: Numbers) -> Float[Tensor, "... d"]:
+    """Points in the frame of a body that was turned by a rotation."""
+    return points @ constant(rotation_matrix(by), points.dtype, points.device)
+
+
+def rotation_matrix(by: Numbers) -> tuple[Numbers, ...]:
+    """Rows of the matrix that turns by an angle, or by a rotation vector (Rodrigues)."""
+    angle = math.hypot(*by) if len(by) == 3 else by[0]
+    s, c = math.sin(angle), math.cos(angle)
+    if len(by) == 1:
+        return ((c, -s), (s, c))
+    x, y, z = (a / angle for a in by)
+    return (
+        (c + x * x * (1 - c), x * y * (1 - c) - z * s, x * z * (1 - c) + y * s),
+        (y * x * (1 - c) + z * s, c + y * y * (1 - c), y * z * (1 - c) - x * s),
+        (z * x * (1 - c) - y * s, z * y * (1 - c) + x * s, c + z * z * (1 - c)),
+    )
 
 
 def region(where: str, value: object) -> Region:

@@ -2,8 +2,8 @@
 
 Avoid(R) = always not In(R), StayIn(R) = always In(R), Reach(R) = eventually In(R).
 Segments between waypoints are checked: exactly against a ball that stays, otherwise by the
-Lipschitz bound min over a piece of length L >= (d_k + d_{k+1} - L) / 2, where L counts the motion
-of the robot and of the region. Moving regions are read at plan time.
+Lipschitz bound min over a piece of length L >= (d_k + d_{k+1} - L) / 2, where L is the motion of
+the robot relative to the region. Moving regions are read at plan time.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class In(Predicate):
         if points.shape[-2] == 1:  # a lone waypoint is a segment of no length
             points, times = points.repeat_interleave(2, -2), times.repeat_interleave(2, -1)
         start, step, lapse = points[..., :-1, None, :], points.diff(dim=-2), times.diff(dim=-1)
-        travel = torch.linalg.vector_norm(step, dim=-1) + self.region.top_speed * lapse
+        way = torch.linalg.vector_norm(step, dim=-1)
+        travel = self.region.slope * way + self.region.top_speed * lapse
         fraction = self._cuts(start.detach(), step.detach(), travel.detach())  # (..., H-1, P+1)
         at = start + fraction[..., None] * step[..., None, :]  # (..., H-1, P+1, d)
         when = times[..., :-1, None] + fraction * lapse[..., None]
@@ -104,6 +105,8 @@ class In(Predicate):
         value = self._value(distance.view_as(fraction), trajectory.layout.radius)
         if isinstance(self.region, Ball):  # rises or falls all along a piece: extremes at its ends
             return value, value.diff(dim=-1).abs()
+        if self.moves:  # how far the value may wander depends on how they move together
+            return value, self.region.travel(at, when)
         return value, fraction.diff(dim=-1) * travel[..., None]
 
     def _cuts(

@@ -15,13 +15,24 @@ from glass_plan.constraints import (
     Avoid,
     Ball,
     Box,
+    Capsule,
     Constraint,
+    ConvexPolygon,
+    Drifting,
+    Ellipsoid,
     Grid,
+    HalfSpace,
+    Inflated,
+    Intersection,
     Moving,
+    Polygon,
+    Raster,
     Reach,
     Region,
     SpeedLimit,
     StayIn,
+    Tracked,
+    Tube,
     Union,
 )
 from glass_plan.layout import POINT_MASS, Trajectory
@@ -39,16 +50,79 @@ grids = st.integers(1, 4).flatmap(
         st.sampled_from([0.5, 1.0, 1.3]),
     )
 )
-static: st.SearchStrategy[Region] = st.recursive(
-    balls | boxes | grids,
-    lambda inner: st.builds(Union, st.lists(inner, min_size=1, max_size=3).map(tuple)),
-    max_leaves=3,
+turns = st.floats(-3, 3)
+turned_boxes = st.builds(
+    lambda low, sides, turn: Box(low, (low[0] + sides[0], low[1] + sides[1]), turn),
+    point,
+    st.tuples(size, size),
+    turns,
+)
+ellipsoids = st.builds(Ellipsoid, point, st.tuples(size, size), turns)
+capsules = st.builds(
+    lambda a, by, r: Capsule(a, (a[0] + by[0], a[1] + by[1]), r),
+    point,
+    st.tuples(size, coordinate),
+    size,
+)
+half_spaces = st.builds(
+    lambda angle, offset: HalfSpace((math.cos(angle), math.sin(angle)), offset), turns, coordinate
+)
+
+
+def star(center: tuple[float, float], radii: list[float]) -> tuple[tuple[float, float], ...]:
+    """Corners around a centre, at these distances and equal angles: they never cross."""
+    angles = [2 * math.pi * k / len(radii) for k in range(len(radii))]
+    return tuple(
+        (center[0] + r * math.cos(angle), center[1] + r * math.sin(angle))
+        for r, angle in zip(radii, angles, strict=True)
+    )
+
+
+stars = st.builds(star, point, st.lists(size, min_size=3, max_size=7))
+polygons = st.builds(Polygon, stars)
+convex_polygons = st.builds(
+    lambda center, r, n: ConvexPolygon(star(center, [r] * n)), point, size, st.integers(3, 7)
+)
+rasters = st.integers(1, 6).flatmap(
+    lambda width: st.builds(
+        Raster,
+        st.lists(st.text("#.", min_size=width, max_size=width), min_size=1, max_size=5).map(tuple),
+        st.sampled_from([0.3, 1.0]),
+        point,
+        st.booleans(),
+    )
+)
+solids = (
+    balls | boxes | turned_boxes | ellipsoids | capsules | half_spaces | polygons | convex_polygons
 )
 paths = st.lists(point, min_size=2, max_size=4, unique=True).filter(
     lambda path: all(math.dist(a, b) > 0.01 for a, b in pairwise(path))
 )
-moving = st.builds(Moving, static, paths.map(tuple), st.floats(0.1, 2), st.booleans())
-regions: st.SearchStrategy[Region] = static | moving
+tubes = st.builds(Tube, paths.map(tuple), size)
+static: st.SearchStrategy[Region] = st.recursive(
+    solids | tubes | grids | rasters,
+    lambda inner: (
+        st.builds(Union, st.lists(inner, min_size=1, max_size=3).map(tuple))
+        | st.builds(Intersection, st.lists(inner, min_size=1, max_size=3).map(tuple))
+        | st.builds(Inflated, inner, size)
+    ),
+    max_leaves=3,
+)
+moving = st.one_of(
+    st.builds(Moving, static, paths.map(tuple), st.floats(0.1, 2), st.booleans()),
+    st.builds(Drifting, static, st.tuples(coordinate, coordinate)),
+    st.builds(lambda shape, path: Tracked(shape, range(len(path)), path), static, paths),
+    st.builds(Inflated, static, st.just(0), st.floats(0.1, 1), coordinate),
+)
+
+
+@st.composite
+def any_regions(draw: st.DrawFn) -> Region:
+    """A function, so that strategies of regions print short."""
+    return draw(static | moving)
+
+
+regions: st.SearchStrategy[Region] = any_regions()
 
 plain_leaves: st.SearchStrategy[Constraint] = st.one_of(
     st.builds(Avoid, regions, margin=st.floats(0, 0.5)),

@@ -1,0 +1,242 @@
+"""Constraints as documents of dicts, lists, numbers and strings, and back: one key per operator.
+
+Tables say how each kind is written; a ``Reader`` follows them and names the path of any fault.
+Knows neither YAML nor files' contents: those are spec.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+from glass_plan.constraints.base import All, AnyOf, Constraint
+from glass_plan.constraints.checks import shown
+from glass_plan.constraints.compounds import Inflated, Intersection, Union
+from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
+from glass_plan.constraints.ellipsoids import Ellipsoid
+from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
+from glass_plan.constraints.grids import Grid
+from glass_plan.constraints.leaf import Not
+from glass_plan.constraints.moving import Drifting, Moving, Tracked
+from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
+from glass_plan.constraints.rasters import Raster
+from glass_plan.constraints.temporal import Avoid, Reach, StayIn
+from glass_plan.errors import SpecError, did_you_mean
+
+MAX_NODES = 100_000
+"""Most values in a document, every use of an alias counted."""
+
+MAX_DEPTH = 64
+"""Deepest nesting of a document."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a kind of constraint is written.
+
+    Args:
+        kind: what it is in Python.
+        body: what its key holds: ``terms``, ``term``, ``region`` or ``limit``.
+        inside: more keys beside the region's.
+    """
+
+    kind: type[Constraint]
+    body: str
+    inside: tuple[str, ...] = ()
+
+
+OPERATORS: dict[str, Form] = {
+    "all": Form(All, "terms"),
+    "any": Form(AnyOf, "terms"),
+    "not": Form(Not, "term"),
+    "avoid": Form(Avoid, "region", inside=("margin",)),
+    "stay_in": Form(StayIn, "region"),
+    "reach": Form(Reach, "region"),
+    "speed_limit": Form(SpeedLimit, "limit"),
+    "accel_limit": Form(AccelLimit, "limit"),
+}
+SHAPES: dict[str, type[Region]] = {
+    "ball": Ball,
+    "box": Box,
+    "ellipsoid": Ellipsoid,
+    "capsule": Capsule,
+    "cylinder": Cylinder,
+    "half_space": HalfSpace,
+    "polygon": Polygon,
+    "convex_polygon": ConvexPolygon,
+    "tube": Tube,
+    "grid": Grid,
+    "raster": Raster,
+    "union": Union,
+    "intersection": Intersection,
+    "inflated": Inflated,
+    "moving": Moving,
+    "drifting": Drifting,
+    "tracked": Tracked,
+}
+LISTS: tuple[type[Region], ...] = (Union, Intersection)
+"""Shapes that are written as the list of their parts."""
+
+ATTRIBUTES = {"margin": "clearance"}
+"""Keys that are the names of arguments, but not of the attributes."""
+
+
+def from_dict(document: object) -> Constraint:
+    """Constraint of a document of dicts, lists, numbers and strings.
+
+    Raises:
+        SpecError: too large or too deep, an unknown or missing key, or a value out of range.
+    """
+    check_size(document)
+    return Reader().constraint(document, "")
+
+
+def to_dict(constraint: Constraint) -> dict[str, Any]:
+    """Document that ``from_dict`` turns into an equal constraint."""
+    kinds = {key: form.kind for key, form in OPERATORS.items()}
+    key = _key(constraint, kinds)
+    form = OPERATORS[key]
+    held = getattr(constraint, form.body)
+    match form.body:
+        case "terms":
+            body: Any = [to_dict(term) for term in held]
+        case "term":
+            body = to_dict(held)
+        case _:
+            body = _plain(held)
+    given = {name: getattr(constraint, ATTRIBUTES.get(name, name)) for name in form.inside}
+    if given:
+        body |= {name: value for name, value in given.items() if value}
+    name = {"name": constraint.name} if constraint.name else {}
+    return {key: body, **name}
+
+
+def check_size(document: object) -> None:
+    """Walk the document as a tree, without recursion; a cycle through an alias is too deep."""
+    stack, count = [(document, 1)], 0
+    while stack:
+        value, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise SpecError(f"spec: nested deeper than {MAX_DEPTH}; flatten nested all and any")
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(inner, Collection) and not isinstance(inner, str | bytes):
+            count += len(inner)
+            if count > MAX_NODES:
+                raise SpecError(f"spec: more than {MAX_NODES} values; use fewer or coarser regions")
+            stack.extend((child, depth + 1) for child in inner)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Turns documents into values."""
+
+    def constraint(self, entry: object, path: str) -> Constraint:
+        """A constraint; ``path`` is where the entry is in the document."""
+        key, here, mapping = _choose(entry, path, tuple(OPERATORS), ("name",))
+        made = self._operator(key, mapping[key], here)
+        return _make(made.named, here, name=mapping["name"]) if "name" in mapping else made
+
+    def _operator(self, key: str, body: Any, here: str) -> Constraint:
+        form = OPERATORS[key]
+        if form.body == "term":
+            return _make(self.constraint(body, here).__invert__, here)
+        given = {
+            name: body[name] for name in form.inside if isinstance(body, dict) and name in body
+        }
+        match form.body:
+            case "terms":
+                given["terms"] = tuple(
+                    self.constraint(x, f"{here}[{k}]") for k, x in enumerate(_list(body, here))
+                )
+            case "region":
+                given["region"] = self.region(body, here, form.inside)
+            case _:
+                given[form.body] = body
+        return _make(form.kind, here, **given)
+
+    def region(self, entry: object, path: str, extra: tuple[str, ...] = ()) -> Region:
+        """A region, in a mapping that may have ``extra`` keys."""
+        key, here, mapping = _choose(entry, path, tuple(SHAPES), extra)
+        body, kind = mapping[key], SHAPES[key]
+        if kind in LISTS:
+            parts = tuple(self.region(x, f"{here}[{k}]") for k, x in enumerate(_list(body, here)))
+            return _make(kind, here, parts=parts)
+        given = dict(_mapping(body, here, keys(kind)))
+        for name in required(kind):
+            if name not in given:
+                raise SpecError(f"{here}: missing key {name!r}; valid: {', '.join(keys(kind))}")
+        if "shape" in given:
+            given["shape"] = self.region(given["shape"], f"{here}.shape")
+        return _make(kind, here, **given)
+
+
+def keys(kind: Any) -> list[str]:
+    """Names of the fields of a kind of region."""
+    return [field.name for field in fields(kind)]
+
+
+def required(kind: Any) -> list[str]:
+    """Names of those that have no default."""
+    return [field.name for field in fields(kind) if field.default is MISSING]
+
+
+def _choose(
+    entry: object, path: str, choices: tuple[str, ...], extra: tuple[str, ...]
+) -> tuple[str, str, dict[str, Any]]:
+    """The one key of a mapping that says what it is, the path to its value, and the mapping."""
+    mapping = _mapping(entry, path, (*choices, *extra))
+    chosen = [key for key in choices if key in mapping]
+    if len(chosen) != 1:
+        raise SpecError(
+            f"{path or 'spec'}: needs exactly one of {', '.join(choices)}, got {chosen or 'none'}"
+        )
+    return chosen[0], f"{path}.{chosen[0]}".lstrip("."), mapping
+
+
+def _mapping(value: object, path: str, valid: Collection[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SpecError(
+            f"{path or 'spec'}: must be a mapping, got {shown(value)}; "
+            f"valid keys: {', '.join(valid)}"
+        )
+    for key in value:
+        if key not in valid:
+            name = key[:50] if isinstance(key, str) else shown(key)
+            hint = did_you_mean(name, valid)
+            raise SpecError(f"{path or 'spec'}: unknown key {name!r}{hint}")
+    return value
+
+
+def _list(value: object, path: str) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise SpecError(f"{path}: must be a list, got {shown(value)}; write - before each entry")
+    return list(value)
+
+
+def _make(build: Callable[..., T], path: str, **given: Any) -> T:
+    try:
+        return build(**given)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
+def _key(value: object, kinds: dict[str, Any]) -> str:
+    for key, kind in kinds.items():
+        if type(value) is kind:
+            return key
+    raise SpecError(f"spec: no key for {type(value).__name__}; valid: {', '.join(kinds)}")
+
+
+def _plain(value: object) -> Any:
+    """A region, or a value in one, as dicts, lists and numbers, without what is at its default."""
+    if isinstance(value, LISTS):
+        return {_key(value, SHAPES): [_plain(part) for part in value.parts]}  # type: ignore[attr-defined]
+    if isinstance(value, Region):
+        defaults = {field.name: field.default for field in fields(value)}  # type: ignore[arg-type]
+        given = {name: getattr(value, name) for name in defaults}
+        body = {name: _plain(x) for name, x in given.items() if x != defaults[name]}
+        return {_key(value, SHAPES): body}
+    return [_plain(x) for x in value] if isinstance(value, tuple) else value

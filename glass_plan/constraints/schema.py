@@ -1,0 +1,93 @@
+"""JSON Schema of the constraint documents, for editors: what is valid where.
+
+Looser than the reader: it knows keys and types, not that a box's low lies below its high.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glass_plan.constraints.documents import LISTS, OPERATORS, SHAPES, keys, required
+
+Schema = dict[str, Any]
+
+NUMBER: Schema = {"type": "number"}
+ABOVE_0: Schema = {"type": "number", "exclusiveMinimum": 0}
+AT_LEAST_0: Schema = {"type": "number", "minimum": 0}
+POINT: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
+BOOLEAN: Schema = {"type": "boolean"}
+CONSTRAINT: Schema = {"$ref": "#/$defs/constraint"}
+REGION: Schema = {"$ref": "#/$defs/region"}
+BITS: Schema = {"type": "array", "items": {"enum": [0, 1]}, "minItems": 1}
+LETTERS: Schema = {"type": "string", "pattern": "^[#.]+$"}
+
+
+def _many(items: Schema, least: int) -> Schema:
+    return {"type": "array", "items": items, "minItems": least}
+
+
+FIELDS: dict[str, Schema] = {
+    **dict.fromkeys(("center", "low", "high", "normal", "start", "end", "velocity"), POINT),
+    **dict.fromkeys(("radius", "cell", "speed"), ABOVE_0),
+    **dict.fromkeys(("by", "rate"), AT_LEAST_0),
+    **dict.fromkeys(("offset", "since"), NUMBER),
+    **dict.fromkeys(("loop", "walled"), BOOLEAN),
+    "radii": _many(ABOVE_0, 1),
+    "rotation": {"anyOf": [NUMBER, {"type": "array", "items": NUMBER}]},
+    "occupancy": _many(BITS, 1),
+    "rows": _many({"anyOf": [LETTERS, BITS]}, 1),
+    "waypoints": _many(POINT, 2),
+    "positions": _many(POINT, 2),
+    "vertices": _many(POINT, 3),
+    "times": _many(NUMBER, 2),
+    "shape": REGION,
+}
+BODIES: dict[str, Schema] = {
+    "terms": {"type": "array", "items": CONSTRAINT},
+    "term": CONSTRAINT,
+    "region": REGION,
+    "limit": ABOVE_0,
+}
+BESIDE: dict[str, Schema] = {
+    "name": {"type": "string", "maxLength": 64},
+    "margin": AT_LEAST_0,
+}
+
+
+def json_schema() -> Schema:
+    """JSON Schema (2020-12) of the documents."""
+    shapes = {
+        key: _many(REGION, 1) if kind in LISTS else _object(kind) for key, kind in SHAPES.items()
+    }
+    operators = {}
+    for key, form in OPERATORS.items():
+        inside = {name: BESIDE[name] for name in form.inside}
+        operators[key] = _choice(shapes, **inside) if inside else BODIES[form.body]
+    operators["any"] = {**operators["any"], "minItems": 1}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "glass_plan constraint",
+        **CONSTRAINT,
+        "$defs": {
+            "constraint": _choice(operators, name=BESIDE["name"]),
+            "region": _choice(shapes),
+        },
+    }
+
+
+def _object(kind: type) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: FIELDS[name] for name in keys(kind)},
+        "required": required(kind),
+        "additionalProperties": False,
+    }
+
+
+def _choice(choices: dict[str, Schema], **extra: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": {**choices, **extra},
+        "oneOf": [{"required": [key]} for key in choices],
+        "additionalProperties": False,
+    }
