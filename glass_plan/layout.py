@@ -97,12 +97,13 @@ class Trajectory:
     Args:
         x: (..., H, D).
         layout: meaning of the last axis.
-        t_start: plan time of the first waypoint [s]; moving obstacles are read at ``times``.
+        t_start: plan time of the first waypoint [s], one for all or (..., 1); moving obstacles are
+            read at ``times``.
     """
 
     x: Float[Tensor, "... H D"]
     layout: Layout
-    t_start: float = 0.0
+    t_start: float | Float[Tensor, "... 1"] = 0.0
 
     def channel(self, name: str) -> Float[Tensor, "... H C"]:
         """One channel, shape (..., H, size)."""
@@ -118,3 +119,23 @@ class Trajectory:
         """Plan time of every waypoint [s]."""
         passed = self.dt[..., :-1].cumsum(-1)
         return self.t_start + torch.nn.functional.pad(passed, (1, 0))
+
+    @property
+    def stretches(self) -> tuple[Float[Tensor, "... K"], Float[Tensor, "... K"]]:
+        """Plan times [s] at which each segment begins and ends; a lone waypoint is one of them."""
+        times = self.times
+        return (times, times) if times.shape[-1] == 1 else (times[..., :-1], times[..., 1:])
+
+    @property
+    def sample_times(self) -> Float[Tensor, "... 2*H-1"]:
+        """Plan times of waypoints and middles of segments, in order [s]."""
+        return interleaved(self.times, torch.lerp(*self.stretches, 0.5))
+
+
+def interleaved(
+    waypoints: Float[Tensor, "... H"], middles: Float[Tensor, "... K"]
+) -> Float[Tensor, "... 2*H-1"]:
+    """Values at waypoints and at the middles between them, in the order of time."""
+    count = waypoints.shape[-1] - 1
+    both = torch.stack([waypoints[..., :-1], middles[..., :count]], dim=-1).flatten(-2)
+    return torch.cat([both, waypoints[..., -1:]], dim=-1)

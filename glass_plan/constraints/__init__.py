@@ -3,11 +3,12 @@
 safe = Avoid(Ball((1.0, 0.5), 0.4), margin=0.1) & StayIn(Box((-4, -4), (4, 4))) & SpeedLimit(4.0)
 """
 
-from glass_plan.constraints.base import All, AnyOf, Constraint, soft_max, soft_min
+from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.documents import from_dict, to_dict
 from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
 from glass_plan.constraints.ellipsoids import Ellipsoid
+from glass_plan.constraints.formulas import Always, AtEnd, Eventually, Visit
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
@@ -15,13 +16,17 @@ from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
 from glass_plan.constraints.rasters import Raster
 from glass_plan.constraints.schema import json_schema
+from glass_plan.constraints.smooth import soft_max, soft_min
 from glass_plan.constraints.spec import dump_spec, load_spec, parse_spec
 from glass_plan.constraints.temporal import Avoid, In, Reach, StayIn
+from glass_plan.constraints.until import Release, Until
 
 __all__ = [
     "AccelLimit",
     "All",
+    "Always",
     "AnyOf",
+    "AtEnd",
     "Avoid",
     "Ball",
     "Box",
@@ -31,6 +36,7 @@ __all__ = [
     "Cylinder",
     "Drifting",
     "Ellipsoid",
+    "Eventually",
     "Following",
     "Grid",
     "HalfSpace",
@@ -45,11 +51,14 @@ __all__ = [
     "Raster",
     "Reach",
     "Region",
+    "Release",
     "SpeedLimit",
     "StayIn",
     "Tracked",
     "Tube",
     "Union",
+    "Until",
+    "Visit",
     "dump_spec",
     "from_dict",
     "json_schema",

@@ -2,7 +2,8 @@
 
 margin(a & b) = min, margin(a | b) = max, ~ swaps them and stops at the leaves (De Morgan): the
 robustness of signal temporal logic (Donze & Maler, 2010). Smooth margins (temperature > 0) never
-exceed exact ones. Knows no time axis (temporal.py), no geometry and no robot.
+exceed exact ones. Inside a temporal operator (formulas.py) a constraint is read at an instant.
+Knows no geometry and no robot.
 """
 
 from __future__ import annotations
@@ -18,31 +19,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.checks import check_name, items, shown
+from glass_plan.constraints.checks import LARGEST, check_name, items, shown
+from glass_plan.constraints.smooth import Instants, all_instants, any_instants, soft_max, soft_min
 from glass_plan.errors import RequestError, SpecError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.rewards import Reward
-
-
-def soft_min(x: Float[Tensor, "... K"], temperature: float) -> Float[Tensor, "..."]:
-    """-T log sum exp(-x / T) <= min x over the last axis; the minimum itself at T = 0."""
-    if temperature == 0:
-        return x.amin(-1)
-    return -temperature * torch.logsumexp(-x / _positive(temperature), dim=-1)
-
-
-def soft_max(x: Float[Tensor, "... K"], temperature: float) -> Float[Tensor, "..."]:
-    """T log mean exp(x / T) <= max x over the last axis; the maximum itself at T = 0."""
-    if temperature == 0:
-        return x.amax(-1)
-    total = torch.logsumexp(x / _positive(temperature), dim=-1)
-    return temperature * (total - math.log(x.shape[-1]))
-
-
-def _positive(temperature: float) -> float:
-    if not 0 < temperature < math.inf:
-        raise RequestError(f"margin: temperature must be >= 0 and finite, got {temperature}")
-    return temperature
 
 
 def negated(name: str) -> str:
@@ -83,10 +64,25 @@ class Constraint(ABC):
             buffer: margin asked for, in each leaf's own unit.
         """
 
+    @abstractmethod
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """Margins on segments, as a temporal operator around it reads them, (..., H - 1)."""
+
+    @abstractmethod
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """Penalties at waypoints and middles of segments in the order of time, (..., 2 H - 1)."""
+
     @property
     @abstractmethod
     def is_safety(self) -> bool:
         """Whether it must hold at every instant, rather than at some."""
+
+    @property
+    def is_state(self) -> bool:
+        """Whether an instant alone decides it, inside a temporal operator."""
+        return False
 
     @property
     @abstractmethod
@@ -183,6 +179,11 @@ class _Joined(Constraint):
         return all(term.is_safety for term in self.terms)
 
     @property
+    def is_state(self) -> bool:
+        """Whether every term is."""
+        return all(term.is_state for term in self.terms)
+
+    @property
     def label(self) -> str:
         """The name, or ``all`` or ``any``."""
         return self.name or self.word
@@ -216,6 +217,23 @@ class All(_Joined):
         if not self.terms:
             return 0.0 * trajectory.x[..., 0, 0]  # keeps a gradient, of zeros
         first, *rest = (term.violation(trajectory, buffer=buffer) for term in self.terms)
+        return sum(rest, start=first)
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """Smallest of the terms'; see ``Constraint.instants``."""
+        if not self.terms:
+            vacuous = torch.full_like(trajectory.stretches[0], LARGEST)
+            return Instants(vacuous, vacuous)
+        every = [term.instants(trajectory, temperature=temperature) for term in self.terms]
+        return all_instants(every, temperature)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """Sum of the terms'; see ``Constraint.shortfalls``."""
+        if not self.terms:
+            return 0.0 * trajectory.sample_times
+        first, *rest = (term.shortfalls(trajectory, buffer=buffer) for term in self.terms)
         return sum(rest, start=first)
 
     def parts(self) -> dict[str, Constraint]:
@@ -252,6 +270,18 @@ class AnyOf(_Joined):
         """Smallest of the terms' violations; see ``Constraint.violation``."""
         violations = [term.violation(trajectory, buffer=buffer) for term in self.terms]
         return torch.stack(violations, dim=-1).amin(-1)
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """Largest of the terms'; see ``Constraint.instants``."""
+        every = [term.instants(trajectory, temperature=temperature) for term in self.terms]
+        return any_instants(every, temperature)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """Smallest of the terms'; see ``Constraint.shortfalls``."""
+        every = [term.shortfalls(trajectory, buffer=buffer) for term in self.terms]
+        return torch.stack(every, dim=-1).amin(-1)
 
     def __invert__(self) -> Constraint:
         return All(tuple(~term for term in self.terms), name=negated(self.name))

@@ -15,6 +15,7 @@ from glass_plan.constraints.checks import shown
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
 from glass_plan.constraints.ellipsoids import Ellipsoid
+from glass_plan.constraints.formulas import Always, AtEnd, Eventually
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Not
@@ -22,6 +23,7 @@ from glass_plan.constraints.moving import Drifting, Moving, Tracked
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
 from glass_plan.constraints.rasters import Raster
 from glass_plan.constraints.temporal import Avoid, Reach, StayIn
+from glass_plan.constraints.until import Release, Until
 from glass_plan.errors import SpecError, did_you_mean
 
 MAX_NODES = 100_000
@@ -39,25 +41,35 @@ class Form:
 
     Args:
         kind: what it is in Python.
-        body: what its key holds: ``terms``, ``term``, ``region`` or ``limit``.
+        body: what its key holds: ``terms``, ``term``, ``hold`` (and goal), ``region``, ``limit``.
         inside: more keys beside the region's.
+        beside: more keys beside its own.
     """
 
     kind: type[Constraint]
     body: str
     inside: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 OPERATORS: dict[str, Form] = {
     "all": Form(All, "terms"),
     "any": Form(AnyOf, "terms"),
     "not": Form(Not, "term"),
+    "always": Form(Always, "term", beside=("window",)),
+    "eventually": Form(Eventually, "term", beside=("window",)),
+    "until": Form(Until, "hold", beside=("window",)),
+    "release": Form(Release, "hold", beside=("window",)),
+    "at_end": Form(AtEnd, "term"),
     "avoid": Form(Avoid, "region", inside=("margin",)),
     "stay_in": Form(StayIn, "region"),
     "reach": Form(Reach, "region"),
     "speed_limit": Form(SpeedLimit, "limit"),
     "accel_limit": Form(AccelLimit, "limit"),
 }
+BESIDE = tuple(dict.fromkeys(("name", *(name for f in OPERATORS.values() for name in f.beside))))
+"""All keys that may stand beside an operator's."""
+
 SHAPES: dict[str, type[Region]] = {
     "ball": Ball,
     "box": Box,
@@ -105,13 +117,15 @@ def to_dict(constraint: Constraint) -> dict[str, Any]:
             body: Any = [to_dict(term) for term in held]
         case "term":
             body = to_dict(held)
+        case "hold":
+            body = [to_dict(held), to_dict(constraint.goal)]  # type: ignore[attr-defined]
         case _:
             body = _plain(held)
     given = {name: getattr(constraint, ATTRIBUTES.get(name, name)) for name in form.inside}
     if given:
         body |= {name: value for name, value in given.items() if value}
-    name = {"name": constraint.name} if constraint.name else {}
-    return {key: body, **name}
+    beside = {name: _plain(getattr(constraint, name)) for name in (*form.beside, "name")}
+    return {key: body, **{name: value for name, value in beside.items() if value}}
 
 
 def check_size(document: object) -> None:
@@ -135,27 +149,42 @@ class Reader:
 
     def constraint(self, entry: object, path: str) -> Constraint:
         """A constraint; ``path`` is where the entry is in the document."""
-        key, here, mapping = _choose(entry, path, tuple(OPERATORS), ("name",))
-        made = self._operator(key, mapping[key], here)
+        key, here, mapping = _choose(entry, path, tuple(OPERATORS), BESIDE)
+        beside = ("name", *OPERATORS[key].beside)
+        for name in mapping:
+            if name != key and name not in beside:
+                hint = did_you_mean(name, beside)
+                raise SpecError(f"{path or 'spec'}: {key!r} takes no key {name!r} beside it{hint}")
+        made = self._operator(key, mapping, here)
         return _make(made.named, here, name=mapping["name"]) if "name" in mapping else made
 
-    def _operator(self, key: str, body: Any, here: str) -> Constraint:
-        form = OPERATORS[key]
-        if form.body == "term":
+    def _operator(self, key: str, mapping: dict[str, Any], here: str) -> Constraint:
+        form, body = OPERATORS[key], mapping[key]
+        if key == "not":
             return _make(self.constraint(body, here).__invert__, here)
-        given = {
-            name: body[name] for name in form.inside if isinstance(body, dict) and name in body
-        }
+        inside = body if isinstance(body, dict) else {}
+        given = {name: inside[name] for name in form.inside if name in inside}
+        given |= {name: mapping[name] for name in form.beside if name in mapping}
         match form.body:
             case "terms":
-                given["terms"] = tuple(
-                    self.constraint(x, f"{here}[{k}]") for k, x in enumerate(_list(body, here))
-                )
+                given["terms"] = self._several(body, here)
+            case "hold":
+                both = self._several(body, here)
+                if len(both) != 2:
+                    raise SpecError(
+                        f"{here}: needs two constraints, what holds and up to what, got {len(both)}"
+                    )
+                given["hold"], given["goal"] = both
+            case "term":
+                given["term"] = self.constraint(body, here)
             case "region":
                 given["region"] = self.region(body, here, form.inside)
             case _:
                 given[form.body] = body
         return _make(form.kind, here, **given)
+
+    def _several(self, body: object, here: str) -> tuple[Constraint, ...]:
+        return tuple(self.constraint(x, f"{here}[{k}]") for k, x in enumerate(_list(body, here)))
 
     def region(self, entry: object, path: str, extra: tuple[str, ...] = ()) -> Region:
         """A region, in a mapping that may have ``extra`` keys."""

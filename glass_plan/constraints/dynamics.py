@@ -37,6 +37,17 @@ class Slower(Predicate):
         speed: Tensor = torch.linalg.vector_norm(trajectory.channel("velocity"), dim=-1)
         return self.sign * (self.limit - speed)
 
+    def lowest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """At waypoints; of the negation, on segments: the velocity may pass by 0 on its way."""
+        velocity = trajectory.channel("velocity")
+        if self.sign > 0 or velocity.shape[-2] == 1:
+            return self.values(trajectory)
+        start, change = velocity[..., :-1, :], velocity.diff(dim=-2)
+        square = change.square().sum(-1).clamp_min(torch.finfo(change.dtype).tiny)
+        share = (-(start * change).sum(-1) / square).clamp(0, 1).detach()
+        least = torch.linalg.vector_norm(start + share[..., None] * change, dim=-1)
+        return torch.as_tensor(least - self.limit)
+
 
 @dataclass(frozen=True)
 class Steadier(Predicate):

@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import Constraint, negated, soft_max, soft_min
+from glass_plan.constraints.base import Constraint, negated
+from glass_plan.constraints.smooth import Instants, soft_max, soft_min
 from glass_plan.errors import LayoutError, SpecError
-from glass_plan.layout import Layout, Trajectory
+from glass_plan.layout import Layout, Trajectory, interleaved
 
 REACH_POWER = 8
 """Exponent of ``soft_least``: a waypoint twice as far from the goal gets 1/2^9 of the gradient."""
@@ -90,6 +91,29 @@ class Leaf(Constraint):
             return (shortfall * shortfall).sum(-1)
         return soft_least(shortfall).square()
 
+    @property
+    def is_state(self) -> bool:
+        """Yes: inside a temporal operator the predicate is read at an instant."""
+        return True
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """The predicate's values on every segment; see ``Constraint.instants``."""
+        count = max(trajectory.x.shape[-2] - 1, 1)
+        low, high = self.predicate.lowest(trajectory), self.predicate.highest(trajectory)
+        if low.shape[-1] > count:  # of waypoints
+            low = torch.minimum(low[..., 1:], low[..., :-1])
+        if high.shape[-1] > count:
+            high = torch.maximum(high[..., 1:], high[..., :-1])
+        return Instants(low, high)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """relu(buffer - value)^2 at the samples; see ``Constraint.shortfalls``."""
+        values = _in_time_order(self.predicate.values(trajectory), trajectory.x.shape[-2])
+        shortfall = torch.relu(buffer - values)
+        return shortfall * shortfall
+
     def check(self, layout: Layout) -> None:
         """Raise LayoutError, naming the constraint, if the layout lacks what it reads."""
         try:
@@ -99,6 +123,16 @@ class Leaf(Constraint):
 
     def __invert__(self) -> Constraint:
         return Not(self)
+
+
+def _in_time_order(values: Float[Tensor, "... K"], count: int) -> Float[Tensor, "... 2*H-1"]:
+    """Values of waypoints and middles, of waypoints or of segments, at samples in time order."""
+    given = values.shape[-1]
+    if given == 2 * count - 1:  # waypoints first, then middles
+        return interleaved(values[..., :count], values[..., count:])
+    if given == count:
+        return interleaved(values, torch.lerp(values[..., :-1], values[..., 1:], 0.5))
+    return interleaved(torch.cat([values, values[..., -1:]], dim=-1), values)
 
 
 def _check_bare(term: object) -> None:

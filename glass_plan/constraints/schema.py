@@ -45,12 +45,14 @@ FIELDS: dict[str, Schema] = {
 BODIES: dict[str, Schema] = {
     "terms": {"type": "array", "items": CONSTRAINT},
     "term": CONSTRAINT,
+    "hold": {"type": "array", "items": CONSTRAINT, "minItems": 2, "maxItems": 2},
     "region": REGION,
     "limit": ABOVE_0,
 }
 BESIDE: dict[str, Schema] = {
     "name": {"type": "string", "maxLength": 64},
     "margin": AT_LEAST_0,
+    "window": {"type": "array", "items": AT_LEAST_0, "minItems": 2, "maxItems": 2},
 }
 
 
@@ -69,9 +71,20 @@ def json_schema() -> Schema:
         "title": "glass_plan constraint",
         **CONSTRAINT,
         "$defs": {
-            "constraint": _choice(operators, name=BESIDE["name"]),
+            "constraint": {"oneOf": [_alone(key, body) for key, body in operators.items()]},
             "region": _choice(shapes),
         },
+    }
+
+
+def _alone(key: str, body: Schema) -> Schema:
+    """One operator with what may stand beside it."""
+    beside = {name: BESIDE[name] for name in ("name", *OPERATORS[key].beside)}
+    return {
+        "type": "object",
+        "properties": {key: body, **beside},
+        "required": [key],
+        "additionalProperties": False,
     }
 
 

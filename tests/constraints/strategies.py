@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from glass_plan.constraints import (
     AccelLimit,
     All,
+    Always,
     AnyOf,
+    AtEnd,
     Avoid,
     Ball,
     Box,
@@ -20,6 +22,7 @@ from glass_plan.constraints import (
     ConvexPolygon,
     Drifting,
     Ellipsoid,
+    Eventually,
     Grid,
     HalfSpace,
     Inflated,
@@ -29,11 +32,13 @@ from glass_plan.constraints import (
     Raster,
     Reach,
     Region,
+    Release,
     SpeedLimit,
     StayIn,
     Tracked,
     Tube,
     Union,
+    Until,
 )
 from glass_plan.layout import POINT_MASS, Trajectory
 
@@ -138,16 +143,41 @@ leaves = st.builds(
     names,
     st.booleans(),
 )
-constraints: st.SearchStrategy[Constraint] = st.recursive(
-    leaves,
-    lambda inner: st.builds(
+spans = st.sampled_from([(), (), (0.0, 0.4), (0.35, 0.8), (0.5, 0.65), (3.0, 4.0)])
+
+
+def grown(inner: st.SearchStrategy[Constraint]) -> st.SearchStrategy[Constraint]:
+    """Joins of constraints, and temporal operators over them."""
+    joined = st.builds(
         lambda kind, terms, name: kind(tuple(terms), name=name),
         st.sampled_from([All, AnyOf]),
         st.lists(inner, min_size=1, max_size=3),
         names,
-    ),
-    max_leaves=6,
-)
+    )
+    about_one = st.builds(
+        lambda kind, term, span, name: kind(term, span, name=name),
+        st.sampled_from([Always, Eventually]),
+        inner,
+        spans,
+        names,
+    )
+    about_two = st.builds(
+        lambda kind, a, b, span: kind(a, b, span),
+        st.sampled_from([Until, Release]),
+        inner,
+        inner,
+        spans,
+    )
+    return joined | joined | about_one | about_two | st.builds(AtEnd, inner, name=names)
+
+
+@st.composite
+def any_constraints(draw: st.DrawFn) -> Constraint:
+    """A function, so that strategies of constraints print short."""
+    return draw(st.recursive(leaves, grown, max_leaves=6))
+
+
+constraints: st.SearchStrategy[Constraint] = any_constraints()
 
 
 def wander(seed: int, *, batch: int = 3, length: int = 9, step: float = 0.2) -> Trajectory:

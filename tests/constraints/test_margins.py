@@ -101,8 +101,8 @@ def test_margin_of_a_negation_is_the_opposite_up_to_the_bound(
 def test_smooth_margins_never_exceed_exact_ones(
     c: Constraint, trajectory: Trajectory, temperature: float
 ) -> None:
-    smooth = c.margin(trajectory, temperature=temperature)
-    assert (smooth <= c.margin(trajectory) + 1e-9).all()
+    smooth, exact = c.margin(trajectory, temperature=temperature), c.margin(trajectory)
+    assert (smooth <= exact + 1e-9 + 1e-12 * exact.abs()).all()  # +-1e9 where a window is empty
 
 
 @settings(max_examples=30)

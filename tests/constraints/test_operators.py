@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all shapes)
     AccelLimit,
     All,
+    Always,
     AnyOf,
+    AtEnd,
     Avoid,
     Ball,
     Box,
@@ -19,6 +21,7 @@ from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all sha
     ConvexPolygon,
     Drifting,
     Ellipsoid,
+    Eventually,
     Grid,
     HalfSpace,
     Inflated,
@@ -28,11 +31,13 @@ from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all sha
     Polygon,
     Raster,
     Reach,
+    Release,
     SpeedLimit,
     StayIn,
     Tracked,
     Tube,
     Union,
+    Until,
 )
 from glass_plan.errors import LayoutError, SpecError
 from glass_plan.layout import POINT_MASS, Channel, Layout, Trajectory

@@ -1,0 +1,171 @@
+"""Until and its dual: one thing holds up to another.
+
+rho(hold U goal) = sup_s min(rho(goal, s), inf_{u < s} rho(hold, u)); Release is the opposite of
+Until of the opposites. From plan time 0 by running extrema, O(H). From every instant by
+hold U_[a,b] goal = F_[a,b] goal and G_[0,a] (hold U goal) (Donze, Ferrere & Maler, 2013), whose
+part without a window is one pass from the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from glass_plan.constraints import signals, windows
+from glass_plan.constraints.base import Constraint, negated
+from glass_plan.constraints.checks import LARGEST
+from glass_plan.constraints.formulas import Temporal
+from glass_plan.constraints.smooth import Instants, all_instants, any_instants
+from glass_plan.constraints.windows import Window
+from glass_plan.layout import Trajectory
+
+
+@dataclass(frozen=True, repr=False)
+class Until(Temporal):
+    """``hold`` holds from the beginning until, in the window, ``goal`` holds; and it does.
+
+    Args:
+        hold: up to then.
+        goal: once.
+        window: (start, end) [s] of the goal; empty for any time.
+    """
+
+    hold: Constraint
+    goal: Constraint
+    window: Window = ()
+
+    word, operands = "until", ("hold", "goal")
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Largest of the goal's, each no more than hold's up to it; see ``Constraint.margin``."""
+        hold = self.hold.instants(trajectory, temperature=temperature)
+        goal = self.goal.instants(trajectory, temperature=temperature)
+        up_to = windows.running_smallest(hold.low, temperature)
+        both = Instants(torch.minimum(goal.low, up_to), torch.minimum(goal.high, up_to))
+        return signals.eventually_from_zero(both, trajectory, self.window, temperature)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Soft least of the goal's and the sum of hold's before; see ``Constraint.violation``."""
+        hold = self.hold.shortfalls(trajectory, buffer=buffer)
+        goal = self.goal.shortfalls(trajectory, buffer=buffer)
+        both = goal + pad(hold.cumsum(-1)[..., :-1], (1, 0))
+        return signals.least_of(both, signals.in_window(trajectory, self.window))
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """See ``Constraint.instants``."""
+        goal = self.goal.instants(trajectory, temperature=temperature)
+        hold = self.hold.instants(trajectory, temperature=temperature)
+        free = _unlimited(hold, goal, -LARGEST)
+        if not self.window:
+            return free
+        once = signals.eventually_within(goal, trajectory, self.window, temperature)
+        before = (0.0, self.window[0])
+        up_to = signals.always_within(free.low, trajectory, before, temperature)
+        return all_instants([once, up_to], temperature)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """See ``Constraint.shortfalls``."""
+        hold = self.hold.shortfalls(trajectory, buffer=buffer)
+        goal = self.goal.shortfalls(trajectory, buffer=buffer)
+        free = _from_the_end(hold, goal, LARGEST, lambda h, g, u: torch.minimum(g, h + u))
+        if not self.window:
+            return free
+        once = signals.least_within(goal, trajectory, self.window)
+        return once + signals.sum_within(free, trajectory, (0.0, self.window[0]))
+
+    def __invert__(self) -> Constraint:
+        return Release(~self.goal, ~self.hold, self.window, name=negated(self.name))
+
+
+@dataclass(frozen=True, repr=False)
+class Release(Temporal):
+    """``hold`` holds, in the window, up to and with the instant when ``goal`` does, if ever.
+
+    Args:
+        hold: up to then, or for ever.
+        goal: what releases from it.
+        window: (start, end) [s] of the instants at which ``hold`` is asked for; empty for all.
+    """
+
+    hold: Constraint
+    goal: Constraint
+    window: Window = ()
+
+    word, operands = "release", ("hold", "goal")
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Least of hold's, each no less than the goal's before; see ``Constraint.margin``."""
+        hold = self.hold.instants(trajectory, temperature=temperature)
+        goal = self.goal.instants(trajectory, temperature=temperature)
+        before = windows.running_largest(goal.high, temperature)
+        released = torch.maximum(hold.low, pad(before[..., :-1], (1, 0), value=-LARGEST))
+        return signals.always_from_zero(released, trajectory, self.window, temperature)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """Sum of hold's, each no more than the goal's before; see ``Constraint.violation``."""
+        hold = self.hold.shortfalls(trajectory, buffer=buffer)
+        goal = self.goal.shortfalls(trajectory, buffer=buffer)
+        before = pad(goal.cummin(-1).values[..., :-1], (1, 0), value=LARGEST)
+        inside = signals.in_window(trajectory, self.window)
+        return (torch.minimum(hold, before) * inside).sum(-1)
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """See ``Constraint.instants``."""
+        goal = self.goal.instants(trajectory, temperature=temperature)
+        hold = self.hold.instants(trajectory, temperature=temperature)
+        free = _unlimited(hold, goal, LARGEST)
+        if not self.window:
+            return free
+        all_along = signals.always_within(hold.low, trajectory, self.window, temperature)
+        before = (0.0, self.window[0])
+        released = signals.eventually_within(free, trajectory, before, temperature)
+        return any_instants([all_along, released], temperature)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """See ``Constraint.shortfalls``."""
+        hold = self.hold.shortfalls(trajectory, buffer=buffer)
+        goal = self.goal.shortfalls(trajectory, buffer=buffer)
+        free = _from_the_end(hold, goal, 0.0, lambda h, g, u: h + torch.minimum(g, u))
+        if not self.window:
+            return free
+        all_along = signals.sum_within(hold, trajectory, self.window)
+        released = signals.least_within(free, trajectory, (0.0, self.window[0]))
+        return torch.minimum(all_along, released)
+
+    def __invert__(self) -> Constraint:
+        return Until(~self.goal, ~self.hold, self.window, name=negated(self.name))
+
+
+def _unlimited(hold: Instants, goal: Instants, last: float) -> Instants:
+    """Without a window: hold up to the goal; ``last`` is what it is worth if that never comes."""
+    begun = _from_the_end(hold.low, goal.high, last, _hold_up_to)  # at the start of each segment
+    following = pad(begun[..., 1:], (0, 1), value=last)
+    now = _hold_up_to(hold.low, goal.low, following)
+    return Instants(now, torch.maximum(now, begun))
+
+
+def _hold_up_to(hold: Tensor, goal: Tensor, later: Tensor) -> Tensor:
+    return torch.minimum(hold, torch.maximum(goal, later))
+
+
+def _from_the_end(
+    first: Float[Tensor, "... K"],
+    second: Float[Tensor, "... K"],
+    last: float,
+    step: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> Float[Tensor, "... K"]:
+    """u_k = step(first_k, second_k, u_{k+1}) with u_K = last."""
+    later, values = torch.full_like(first[..., 0], last), []
+    for a, b in zip(reversed(first.unbind(-1)), reversed(second.unbind(-1)), strict=True):
+        later = step(a, b, later)
+        values.append(later)
+    return torch.stack(values[::-1], dim=-1)
