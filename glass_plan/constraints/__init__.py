@@ -6,16 +6,24 @@ safe = Avoid(Ball((1.0, 0.5), 0.4), margin=0.1) & StayIn(Box((-4, -4), (4, 4))) 
 from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.documents import from_dict, to_dict
-from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
+from glass_plan.constraints.dynamics import (
+    AccelLimit,
+    Curvature,
+    DynamicsConsistency,
+    JerkLimit,
+    SpeedLimit,
+)
 from glass_plan.constraints.ellipsoids import Ellipsoid
 from glass_plan.constraints.formulas import Always, AtEnd, Eventually, Visit
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
+from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
 from glass_plan.constraints.rasters import Raster
 from glass_plan.constraints.schema import json_schema
+from glass_plan.constraints.sketches import NearTo
 from glass_plan.constraints.smooth import soft_max, soft_min
 from glass_plan.constraints.spec import dump_spec, load_spec, parse_spec
 from glass_plan.constraints.temporal import Avoid, In, Reach, StayIn
@@ -23,6 +31,7 @@ from glass_plan.constraints.until import Release, Until
 
 __all__ = [
     "AccelLimit",
+    "ActionLimit",
     "All",
     "Always",
     "AnyOf",
@@ -33,8 +42,10 @@ __all__ = [
     "Capsule",
     "Constraint",
     "ConvexPolygon",
+    "Curvature",
     "Cylinder",
     "Drifting",
+    "DynamicsConsistency",
     "Ellipsoid",
     "Eventually",
     "Following",
@@ -43,8 +54,11 @@ __all__ = [
     "In",
     "Inflated",
     "Intersection",
+    "JerkLimit",
+    "JointLimits",
     "Leaf",
     "Moving",
+    "NearTo",
     "Not",
     "Polygon",
     "Predicate",

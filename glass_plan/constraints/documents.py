@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.checks import shown
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
-from glass_plan.constraints.dynamics import AccelLimit, SpeedLimit
+from glass_plan.constraints.dynamics import AccelLimit, Curvature, JerkLimit, SpeedLimit
 from glass_plan.constraints.ellipsoids import Ellipsoid
 from glass_plan.constraints.formulas import Always, AtEnd, Eventually
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Not
+from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Moving, Tracked
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
 from glass_plan.constraints.rasters import Raster
+from glass_plan.constraints.sketches import NearTo
 from glass_plan.constraints.temporal import Avoid, Reach, StayIn
 from glass_plan.constraints.until import Release, Until
 from glass_plan.errors import SpecError, did_you_mean
@@ -41,7 +43,8 @@ class Form:
 
     Args:
         kind: what it is in Python.
-        body: what its key holds: ``terms``, ``term``, ``hold`` (and goal), ``region``, ``limit``.
+        body: what its key holds: ``terms``, ``term``, ``hold`` (and goal), ``region``, ``limit``,
+            ``fields`` by name.
         inside: more keys beside the region's.
         beside: more keys beside its own.
     """
@@ -66,6 +69,11 @@ OPERATORS: dict[str, Form] = {
     "reach": Form(Reach, "region"),
     "speed_limit": Form(SpeedLimit, "limit"),
     "accel_limit": Form(AccelLimit, "limit"),
+    "jerk_limit": Form(JerkLimit, "limit"),
+    "curvature": Form(Curvature, "limit"),
+    "action_limit": Form(ActionLimit, "limit"),
+    "joint_limits": Form(JointLimits, "fields"),
+    "near_to": Form(NearTo, "fields"),
 }
 BESIDE = tuple(dict.fromkeys(("name", *(name for f in OPERATORS.values() for name in f.beside))))
 """All keys that may stand beside an operator's."""
@@ -111,10 +119,12 @@ def to_dict(constraint: Constraint) -> dict[str, Any]:
     kinds = {key: form.kind for key, form in OPERATORS.items()}
     key = _key(constraint, kinds)
     form = OPERATORS[key]
-    held = getattr(constraint, form.body)
+    held: Any = constraint if form.body == "fields" else getattr(constraint, form.body)
     match form.body:
+        case "fields":
+            body: Any = _fields(held)
         case "terms":
-            body: Any = [to_dict(term) for term in held]
+            body = [to_dict(term) for term in held]
         case "term":
             body = to_dict(held)
         case "hold":
@@ -179,6 +189,8 @@ class Reader:
                 given["term"] = self.constraint(body, here)
             case "region":
                 given["region"] = self.region(body, here, form.inside)
+            case "fields":
+                given |= _given(body, here, form.kind)
             case _:
                 given[form.body] = body
         return _make(form.kind, here, **given)
@@ -193,23 +205,29 @@ class Reader:
         if kind in LISTS:
             parts = tuple(self.region(x, f"{here}[{k}]") for k, x in enumerate(_list(body, here)))
             return _make(kind, here, parts=parts)
-        given = dict(_mapping(body, here, keys(kind)))
-        for name in required(kind):
-            if name not in given:
-                raise SpecError(f"{here}: missing key {name!r}; valid: {', '.join(keys(kind))}")
+        given = _given(body, here, kind)
         if "shape" in given:
             given["shape"] = self.region(given["shape"], f"{here}.shape")
         return _make(kind, here, **given)
 
 
 def keys(kind: Any) -> list[str]:
-    """Names of the fields of a kind of region."""
-    return [field.name for field in fields(kind)]
+    """Names of the fields of a kind of region or constraint that are written inside its key."""
+    return [field.name for field in fields(kind) if not field.kw_only]
 
 
 def required(kind: Any) -> list[str]:
     """Names of those that have no default."""
-    return [field.name for field in fields(kind) if field.default is MISSING]
+    return [field.name for field in fields(kind) if field.default is MISSING and not field.kw_only]
+
+
+def _given(body: object, here: str, kind: Any) -> dict[str, Any]:
+    """The fields of a kind, none missing and none unknown."""
+    given = dict(_mapping(body, here, keys(kind)))
+    for name in required(kind):
+        if name not in given:
+            raise SpecError(f"{here}: missing key {name!r}; valid: {', '.join(keys(kind))}")
+    return given
 
 
 def _choose(
@@ -245,7 +263,7 @@ def _list(value: object, path: str) -> list[object]:
     return list(value)
 
 
-def _make(build: Callable[..., T], path: str, **given: Any) -> T:
+def _make(build: Callable[..., T], path: str, /, **given: Any) -> T:
     try:
         return build(**given)
     except SpecError as error:
@@ -264,8 +282,12 @@ def _plain(value: object) -> Any:
     if isinstance(value, LISTS):
         return {_key(value, SHAPES): [_plain(part) for part in value.parts]}  # type: ignore[attr-defined]
     if isinstance(value, Region):
-        defaults = {field.name: field.default for field in fields(value)}  # type: ignore[arg-type]
-        given = {name: getattr(value, name) for name in defaults}
-        body = {name: _plain(x) for name, x in given.items() if x != defaults[name]}
-        return {_key(value, SHAPES): body}
+        return {_key(value, SHAPES): _fields(value)}
     return [_plain(x) for x in value] if isinstance(value, tuple) else value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What a value was made from, without what is at its default."""
+    defaults = {field.name: field.default for field in fields(value) if not field.kw_only}
+    given = {name: getattr(value, name) for name in defaults}
+    return {name: _plain(x) for name, x in given.items() if x != defaults[name]}

@@ -1,41 +1,62 @@
-"""Limits on how a trajectory moves: speed and acceleration, always.
+"""Limits on how a trajectory moves, always: speed, acceleration, jerk, curvature, a model's step.
 
-Velocity is taken as linear between waypoints, so that its extremes are at waypoints.
+value = limit - size, where the size is a norm of differences between waypoints. Velocity is taken
+as linear between waypoints, so that its extremes are at waypoints; the others are what the
+waypoints say, and zero where there are too few of them to say anything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
-from glass_plan.constraints.checks import positive
+from glass_plan.constraints.checks import positive, shown
 from glass_plan.constraints.leaf import Leaf, Predicate
+from glass_plan.errors import SpecError
 from glass_plan.layout import Trajectory
+
+STILL = 1e-6
+"""Steps shorter than this [m] have no direction, so that nothing turns there."""
+
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""States (..., K, S), actions (..., K, A) and times (..., K) [s] to the next states (..., K, S)."""
 
 
 @dataclass(frozen=True)
-class Slower(Predicate):
-    """value = limit - |velocity| [m/s] at waypoints; sign -1 for the negation."""
+class Below(Predicate):
+    """value = limit - size; sign -1 for the negation."""
 
     limit: float
     sign: int = 1
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Velocity."""
-        return ("velocity",)
+    @abstractmethod
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """What is limited, >= 0, at waypoints or on segments."""
 
     def __invert__(self) -> Self:
         return replace(self, sign=-self.sign)
 
     def values(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
-        """Values [m/s], (..., H)."""
-        speed: Tensor = torch.linalg.vector_norm(trajectory.channel("velocity"), dim=-1)
-        return self.sign * (self.limit - speed)
+        """Values in the unit of the limit."""
+        return self.sign * (self.limit - self.size(trajectory))
+
+
+@dataclass(frozen=True)
+class Speed(Below):
+    """Of the velocity [m/s], (..., H)."""
+
+    reads = ("velocity",)
+
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
+        """|v|."""
+        return norm(trajectory.channel("velocity"))
 
     def lowest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """At waypoints; of the negation, on segments: the velocity may pass by 0 on its way."""
@@ -45,33 +66,89 @@ class Slower(Predicate):
         start, change = velocity[..., :-1, :], velocity.diff(dim=-2)
         square = change.square().sum(-1).clamp_min(torch.finfo(change.dtype).tiny)
         share = (-(start * change).sum(-1) / square).clamp(0, 1).detach()
-        least = torch.linalg.vector_norm(start + share[..., None] * change, dim=-1)
-        return torch.as_tensor(least - self.limit)
+        return norm(start + share[..., None] * change) - self.limit
 
 
 @dataclass(frozen=True)
-class Steadier(Predicate):
-    """value = limit - |change of velocity| / dt [m/s^2] per segment; sign -1 for the negation."""
+class Accel(Below):
+    """Change of velocity over time [m/s^2], (..., H - 1); a lone waypoint has none."""
 
-    limit: float
-    sign: int = 1
+    reads = ("velocity", "dt")
+
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """|dv| / dt."""
+        if trajectory.x.shape[-2] == 1:
+            return norm(0 * trajectory.channel("velocity"))
+        return norm(_accelerations(trajectory))
+
+
+@dataclass(frozen=True)
+class Jerk(Below):
+    """Change of acceleration over time [m/s^3], (..., H); none at the first and last waypoint."""
+
+    reads = ("velocity", "dt")
+
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
+        """|a_k - a_{k-1}| over the mean time of the segments around waypoint k."""
+        if trajectory.x.shape[-2] < 3:
+            return norm(0 * trajectory.channel("velocity"))
+        dt = trajectory.dt
+        lapse = (dt[..., :-2] + dt[..., 1:-1]) / 2
+        return pad(norm(_accelerations(trajectory).diff(dim=-2)) / lapse, (1, 1))
+
+
+@dataclass(frozen=True)
+class Bend(Below):
+    """Curvature of the path [1/m], (..., H); none at the first and last waypoint.
+
+    |u_k - u_{k-1}| over the mean length of the steps around waypoint k, where u are their
+    directions: 1 / radius for equal steps around a circle, 2 / length for turning back.
+    """
+
+    reads = ("position",)
+
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
+        """Change of direction per length."""
+        if trajectory.x.shape[-2] < 3:
+            return norm(0 * trajectory.channel("position"))
+        step = trajectory.channel("position").diff(dim=-2)
+        length = norm(step)
+        turn = norm((step / length.clamp_min(STILL)[..., None]).diff(dim=-2))
+        moves = torch.minimum(length[..., 1:], length[..., :-1]) >= STILL
+        mean = ((length[..., 1:] + length[..., :-1]) / 2).clamp_min(STILL)
+        return pad(torch.where(moves, turn / mean, 0 * turn), (1, 1))
+
+
+@dataclass(frozen=True)
+class Mismatch(Below):
+    """Between the next waypoint and what a model makes of this one, (..., H - 1)."""
+
+    step: Step = field(kw_only=True)
+    channels: tuple[str, ...] = field(kw_only=True)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Velocity and the time step."""
-        return ("velocity", "dt")
+        """The state's channels, the action and the time step."""
+        return (*self.channels, "action", "dt")
 
-    def __invert__(self) -> Self:
-        return replace(self, sign=-self.sign)
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """|step(x_k, u_k, dt_k) - x_{k+1}|."""
+        state = trajectory.x[..., trajectory.layout.columns(self.channels)]
+        if state.shape[-2] == 1:
+            return norm(0 * state)
+        action, dt = trajectory.channel("action"), trajectory.dt
+        predicted = self.step(state[..., :-1, :], action[..., :-1, :], dt[..., :-1])
+        return norm(predicted - state[..., 1:, :])
 
-    def values(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
-        """Values [m/s^2], (..., H - 1); a lone waypoint does not accelerate."""
-        velocity = trajectory.channel("velocity")
-        if velocity.shape[-2] == 1:
-            velocity = velocity.repeat_interleave(2, dim=-2)
-        change: Tensor = torch.linalg.vector_norm(velocity.diff(dim=-2), dim=-1)
-        lapse = trajectory.dt[..., : change.shape[-1]]
-        return self.sign * (self.limit - change / lapse)
+
+def norm(x: Float[Tensor, "... C"]) -> Float[Tensor, "..."]:
+    """Euclidean norm over the last axis; its gradient at 0 is 0."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1)
+    return length
+
+
+def _accelerations(trajectory: Trajectory) -> Float[Tensor, "... H-1 d"]:
+    return trajectory.channel("velocity").diff(dim=-2) / trajectory.dt[..., :-1, None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +178,7 @@ class SpeedLimit(_Limit):
     @property
     def predicate(self) -> Predicate:
         """The velocity is below the limit."""
-        return Slower(self.limit)
+        return Speed(self.limit)
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,4 +190,58 @@ class AccelLimit(_Limit):
     @property
     def predicate(self) -> Predicate:
         """The acceleration is below the limit."""
-        return Steadier(self.limit)
+        return Accel(self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class JerkLimit(_Limit):
+    """Always a change of acceleration below ``limit`` [m/s^3] per time."""
+
+    word = "jerk_limit"
+
+    @property
+    def predicate(self) -> Predicate:
+        """The jerk is below the limit."""
+        return Jerk(self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class Curvature(_Limit):
+    """Always a curvature of the path below ``limit`` [1/m]: no turn tighter than 1 / limit."""
+
+    word = "curvature"
+
+    @property
+    def predicate(self) -> Predicate:
+        """The curvature is below the limit."""
+        return Bend(self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class DynamicsConsistency(_Limit):
+    """Always a next waypoint within ``limit`` of what a model predicts; for Python only.
+
+    Args:
+        limit: on the Euclidean norm over the state's channels, in their units.
+        step: of the model, given or learned: (state, action, dt) to the next state.
+        channels: that make up the state, in the order the model takes them.
+    """
+
+    step: Step
+    channels: tuple[str, ...] = ("position", "velocity")
+
+    word = "dynamics_consistency"
+
+    def __post_init__(self) -> None:
+        if not callable(self.step):
+            raise SpecError(
+                f"DynamicsConsistency: step must be a function (state, action, dt), "
+                f"got {shown(self.step)}"
+            )
+        object.__setattr__(self, "channels", tuple(self.channels))
+        super().__post_init__()
+
+    @property
+    def predicate(self) -> Predicate:
+        """The model agrees."""
+        return Mismatch(self.limit, step=self.step, channels=self.channels)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from glass_plan.constraints.documents import LISTS, OPERATORS, SHAPES, keys, required
+from glass_plan.constraints.documents import LISTS, OPERATORS, SHAPES, Form, keys, required
 
 Schema = dict[str, Any]
 
@@ -28,7 +28,7 @@ def _many(items: Schema, least: int) -> Schema:
 
 FIELDS: dict[str, Schema] = {
     **dict.fromkeys(("center", "low", "high", "normal", "start", "end", "velocity"), POINT),
-    **dict.fromkeys(("radius", "cell", "speed"), ABOVE_0),
+    **dict.fromkeys(("radius", "cell", "speed", "within"), ABOVE_0),
     **dict.fromkeys(("by", "rate"), AT_LEAST_0),
     **dict.fromkeys(("offset", "since"), NUMBER),
     **dict.fromkeys(("loop", "walled"), BOOLEAN),
@@ -40,6 +40,7 @@ FIELDS: dict[str, Schema] = {
     "positions": _many(POINT, 2),
     "vertices": _many(POINT, 3),
     "times": _many(NUMBER, 2),
+    "channel": {"type": "string", "minLength": 1},
     "shape": REGION,
 }
 BODIES: dict[str, Schema] = {
@@ -64,7 +65,8 @@ def json_schema() -> Schema:
     operators = {}
     for key, form in OPERATORS.items():
         inside = {name: BESIDE[name] for name in form.inside}
-        operators[key] = _choice(shapes, **inside) if inside else BODIES[form.body]
+        operators[key] = _choice(shapes, **inside) if inside else _body(form)
+    operators["action_limit"] = {"anyOf": [ABOVE_0, _many(ABOVE_0, 1)]}
     operators["any"] = {**operators["any"], "minItems": 1}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -75,6 +77,10 @@ def json_schema() -> Schema:
             "region": _choice(shapes),
         },
     }
+
+
+def _body(form: Form) -> Schema:
+    return _object(form.kind) if form.body == "fields" else BODIES[form.body]
 
 
 def _alone(key: str, body: Schema) -> Schema:

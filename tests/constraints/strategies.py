@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from glass_plan.constraints import (
     AccelLimit,
+    ActionLimit,
     All,
     Always,
     AnyOf,
@@ -20,6 +21,7 @@ from glass_plan.constraints import (
     Capsule,
     Constraint,
     ConvexPolygon,
+    Curvature,
     Drifting,
     Ellipsoid,
     Eventually,
@@ -27,7 +29,10 @@ from glass_plan.constraints import (
     HalfSpace,
     Inflated,
     Intersection,
+    JerkLimit,
+    JointLimits,
     Moving,
+    NearTo,
     Polygon,
     Raster,
     Reach,
@@ -135,6 +140,12 @@ plain_leaves: st.SearchStrategy[Constraint] = st.one_of(
     st.builds(Reach, regions),
     st.builds(SpeedLimit, size),
     st.builds(AccelLimit, size),
+    st.builds(JerkLimit, st.floats(1, 100)),
+    st.builds(Curvature, size),
+    st.builds(ActionLimit, size | st.tuples(size, size)),
+    st.builds(lambda low, by: JointLimits(low, tuple(a + by for a in low)), point, size),
+    st.builds(NearTo, paths.map(tuple), size),
+    st.builds(lambda path, r: NearTo(path, r, range(len(path))), paths, size),
 )
 names = st.sampled_from(["", "", "pillar", "not_here", "zone 7", "Tür-1.b"])
 leaves = st.builds(

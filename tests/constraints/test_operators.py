@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all shapes)
     AccelLimit,
+    ActionLimit,
     All,
     Always,
     AnyOf,
@@ -19,6 +20,7 @@ from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all sha
     Capsule,
     Constraint,
     ConvexPolygon,
+    Curvature,
     Drifting,
     Ellipsoid,
     Eventually,
@@ -26,7 +28,10 @@ from glass_plan.constraints import (  # noqa: F401 (eval of a repr needs all sha
     HalfSpace,
     Inflated,
     Intersection,
+    JerkLimit,
+    JointLimits,
     Moving,
+    NearTo,
     Not,
     Polygon,
     Raster,
