@@ -44,6 +44,7 @@ from glass_plan.constraints import (
     Visit,
     dump_spec,
     json_schema,
+    judge,
     load_spec,
     parse_spec,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "Visit",
     "dump_spec",
     "json_schema",
+    "judge",
     "load_spec",
     "parse_spec",
     "run_episode",

@@ -73,6 +73,10 @@ class Layout:
             first += channel.size
         raise LayoutError(f"layout: unknown channel {name!r}{did_you_mean(name, self.names)}")
 
+    def unit(self, name: str) -> str:
+        """Unit of channel ``name``."""
+        return next(channel.unit for channel in self.channels if channel.name == name)
+
     def columns(self, names: tuple[str, ...]) -> list[int]:
         """Indices on the last axis of several channels, in the order given."""
         return [k for name in names for k in range(self.dim)[self.slice(name)]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import jsonschema
 import minari
 import pytest
 
@@ -48,6 +49,32 @@ def test_an_infeasible_plan_exits_with_three(run, tmp_path):
     spec = tmp_path / "spec.yaml"
     spec.write_text("avoid: {box: {low: [0.4, -0.6], high: [1.6, 0.6]}}")
     assert run(*PLAN, "--spec", spec) == INFEASIBLE == 3
+
+
+def test_a_plan_is_checked_by_a_specification(run, capsys, tmp_path):
+    assert run(*PLAN, "--json") == 0
+    plan, spec = tmp_path / "plan.json", tmp_path / "spec.yaml"
+    plan.write_text(capsys.readouterr().out)
+    spec.write_text(
+        "all: [{speed_limit: 9, name: slow}, {reach: {ball: {center: [-1, 1], radius: 0.5}}}]"
+    )
+    assert run("check", spec, plan) == 0
+    assert "slow" in capsys.readouterr().out
+    spec.write_text("avoid: {ball: {center: [-1, 1], radius: 0.1}}")
+    assert run("check", spec, plan, "--json") == INFEASIBLE
+    verdicts = json.loads(capsys.readouterr().out)
+    assert not verdicts["met"]
+    assert verdicts["constraints"][0]["decided_by"] == ["avoid_ball"]
+    assert verdicts["constraints"][0]["first_violation"] > 0
+    plan.write_text("{}")
+    assert run("check", spec, plan) == BAD_REQUEST
+    spec.write_text("avid: 3")
+    assert run("check", spec, plan) == BAD_REQUEST
+
+
+def test_the_schema_is_printed(run, capsys):
+    assert run("schema") == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.parametrize(

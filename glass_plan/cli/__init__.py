@@ -16,6 +16,7 @@ from glass_plan.cli.bench import bench
 from glass_plan.cli.console import BAD_REQUEST, console
 from glass_plan.cli.models import collect, train
 from glass_plan.cli.plans import demo, doctor, plan
+from glass_plan.cli.specs import check, schema
 from glass_plan.errors import GlassPlanError
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -23,6 +24,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "plan": plan,
     "collect": collect,
     "train": train,
+    "check": check,
+    "schema": schema,
     "bench": bench,
     "doctor": doctor,
 }

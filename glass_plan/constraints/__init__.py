@@ -28,6 +28,7 @@ from glass_plan.constraints.smooth import soft_max, soft_min
 from glass_plan.constraints.spec import dump_spec, load_spec, parse_spec
 from glass_plan.constraints.temporal import Avoid, In, Reach, StayIn
 from glass_plan.constraints.until import Release, Until
+from glass_plan.constraints.verdicts import Verdict, judge
 
 __all__ = [
     "AccelLimit",
@@ -72,10 +73,12 @@ __all__ = [
     "Tube",
     "Union",
     "Until",
+    "Verdict",
     "Visit",
     "dump_spec",
     "from_dict",
     "json_schema",
+    "judge",
     "load_spec",
     "parse_spec",
     "soft_max",

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from glass_plan.constraints.checks import positive, shown
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.errors import SpecError
-from glass_plan.layout import Trajectory
+from glass_plan.layout import Layout, Trajectory
 
 STILL = 1e-6
 """Steps shorter than this [m] have no direction, so that nothing turns there."""
@@ -75,6 +75,10 @@ class Accel(Below):
 
     reads = ("velocity", "dt")
 
+    def unit(self, layout: Layout) -> str:
+        """The velocity's over s."""
+        return _per_second(layout, 2)
+
     def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """|dv| / dt."""
         if trajectory.x.shape[-2] == 1:
@@ -87,6 +91,10 @@ class Jerk(Below):
     """Change of acceleration over time [m/s^3], (..., H); none at the first and last waypoint."""
 
     reads = ("velocity", "dt")
+
+    def unit(self, layout: Layout) -> str:
+        """The velocity's over s^2."""
+        return _per_second(layout, 3)
 
     def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
         """|a_k - a_{k-1}| over the mean time of the segments around waypoint k."""
@@ -106,6 +114,10 @@ class Bend(Below):
     """
 
     reads = ("position",)
+
+    def unit(self, layout: Layout) -> str:
+        """One over the position's."""
+        return f"1/{layout.unit('position')}"
 
     def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
         """Change of direction per length."""
@@ -131,6 +143,11 @@ class Mismatch(Below):
         """The state's channels, the action and the time step."""
         return (*self.channels, "action", "dt")
 
+    def unit(self, layout: Layout) -> str:
+        """The channels', if they have one in common."""
+        units = {layout.unit(name) for name in self.channels}
+        return units.pop() if len(units) == 1 else ""
+
     def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """|step(x_k, u_k, dt_k) - x_{k+1}|."""
         state = trajectory.x[..., trajectory.layout.columns(self.channels)]
@@ -139,6 +156,11 @@ class Mismatch(Below):
         action, dt = trajectory.channel("action"), trajectory.dt
         predicted = self.step(state[..., :-1, :], action[..., :-1, :], dt[..., :-1])
         return norm(predicted - state[..., 1:, :])
+
+
+def _per_second(layout: Layout, power: int) -> str:
+    """The velocity's unit with another power of s: m/s^2."""
+    return f"{layout.unit('velocity').removesuffix('/s')}/s^{power}"
 
 
 def norm(x: Float[Tensor, "... C"]) -> Float[Tensor, "..."]:

@@ -61,6 +61,10 @@ class Predicate(ABC):
         """Per stretch of time, a value that is attained, so not above the largest."""
         return self.values(trajectory)
 
+    def unit(self, layout: Layout) -> str:
+        """Unit of the values: here, that of the first channel it reads."""
+        return layout.unit(self.reads[0])
+
     def check(self, layout: Layout) -> None:
         """Raise LayoutError if a channel is missing."""
         for name in self.reads:
