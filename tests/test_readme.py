@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from glass_plan.constraints import load_spec
 from tests.pages import python_blocks, run_block
 
 
@@ -24,9 +21,3 @@ def test_every_file_that_the_readme_names_exists(repository):
     assert names
     for name in names:
         assert list(repository.glob(name)), name
-
-
-@pytest.mark.parametrize("name", ["discs"])
-def test_shipped_specs_load_and_round_trip(repository, name):
-    spec = load_spec(repository / "experiments" / "specs" / f"{name}.yaml")
-    assert set(spec.parts()) == {"first", "second", "speed_limit"}

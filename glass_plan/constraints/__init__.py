@@ -21,6 +21,7 @@ from glass_plan.constraints.leaf import Leaf, Not, Predicate
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
+from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.rasters import Raster
 from glass_plan.constraints.schema import json_schema
 from glass_plan.constraints.sketches import NearTo
@@ -63,6 +64,7 @@ __all__ = [
     "Not",
     "Polygon",
     "Predicate",
+    "Prefer",
     "Raster",
     "Reach",
     "Region",

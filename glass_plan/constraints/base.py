@@ -26,6 +26,16 @@ from glass_plan.layout import Layout, Trajectory
 from glass_plan.rewards import Reward
 
 
+def refuse_soft(kind: str, terms: tuple[Constraint, ...]) -> None:
+    """Raise a SpecError if a term is, or holds, a preference."""
+    for term in terms:
+        if term.is_soft:
+            raise SpecError(
+                f"{kind}: a preference is neither true nor false, got {term.label!r}; write "
+                "prefer outside, or beside in all"
+            )
+
+
 def negated(name: str) -> str:
     """Name of the negation: ``x`` to ``not_x`` and back."""
     bare = name.removeprefix("not_")
@@ -82,6 +92,11 @@ class Constraint(ABC):
     @property
     def is_state(self) -> bool:
         """Whether an instant alone decides it, inside a temporal operator."""
+        return False
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it is, or holds, a preference, which is no truth that operators could use."""
         return False
 
     @property
@@ -205,6 +220,11 @@ class All(_Joined):
 
     word, symbol = "all", "&"
 
+    @property
+    def is_soft(self) -> bool:
+        """Whether any term is."""
+        return any(term.is_soft for term in self.terms)
+
     def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
         """Smallest of the terms' margins; see ``Constraint.margin``."""
         if not self.terms:
@@ -237,9 +257,11 @@ class All(_Joined):
         return sum(rest, start=first)
 
     def parts(self) -> dict[str, Constraint]:
-        """Terms under unique names: label, label_2, ..."""
+        """Terms under unique names: label, label_2, ...; without bare preferences."""
         parts: dict[str, Constraint] = {}
         for term in self.terms:
+            if term.is_soft and not term.parts():
+                continue
             names = (f"{term.label}_{k}" if k > 1 else term.label for k in itertools.count(1))
             parts[next(name for name in names if name not in parts)] = term
         return parts
@@ -260,6 +282,7 @@ class AnyOf(_Joined):
             raise SpecError(
                 "AnyOf: needs at least one constraint, got none; for no demand use All(())"
             )
+        refuse_soft("AnyOf", self.terms)
 
     def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
         """Largest of the terms' margins; see ``Constraint.margin``."""

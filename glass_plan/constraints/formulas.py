@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.constraints import signals, windows
-from glass_plan.constraints.base import All, Constraint, negated
+from glass_plan.constraints.base import All, Constraint, negated, refuse_soft
 from glass_plan.constraints.checks import not_negative, shown
 from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.smooth import Instants
@@ -39,6 +39,7 @@ class Temporal(Constraint):
             term = getattr(self, name)
             if not isinstance(term, Constraint):
                 raise SpecError(f"{kind}: {name} must be a constraint, got {shown(term)}")
+        refuse_soft(kind, self.spoken_of)
         if hasattr(self, "window"):
             object.__setattr__(self, "window", windows.window(kind, self.window))
         super().__post_init__()

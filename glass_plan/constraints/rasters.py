@@ -73,11 +73,16 @@ class Raster(Region):
 
     @classmethod
     def from_array(
-        cls, occupied: NDArray[np.bool_], cell: float, center: Numbers = (0.0, 0.0)
+        cls,
+        occupied: NDArray[np.bool_],
+        cell: float,
+        center: Numbers = (0.0, 0.0),
+        *,
+        walled: bool = True,
     ) -> Self:
         """Of an array (rows, columns), true where occupied, row 0 on top."""
         letters = np.where(np.asarray(occupied, dtype=bool), OCCUPIED, FREE)
-        return cls(tuple("".join(row) for row in letters), cell, center)
+        return cls(tuple("".join(row) for row in letters), cell, center, walled)
 
     @classmethod
     def from_image(
@@ -87,6 +92,7 @@ class Raster(Region):
         center: Numbers = (0.0, 0.0),
         *,
         threshold: float = 0.5,
+        walled: bool = True,
     ) -> Self:
         """Of a picture: pixels darker than a threshold (0 black to 1 white) are occupied.
 
@@ -106,7 +112,7 @@ class Raster(Region):
             if isinstance(error, SpecError):
                 raise
             raise SpecError(f"{path}: no picture ({error}); give a PNG, say") from error
-        return cls.from_array(grey < limit, cell, center)
+        return cls.from_array(grey < limit, cell, center, walled=walled)
 
     @property
     def dim(self) -> int:

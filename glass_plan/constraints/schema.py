@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from glass_plan.constraints.documents import LISTS, OPERATORS, SHAPES, Form, keys, required
+from glass_plan.constraints.forms import IMAGE, LISTS, OPERATORS, SHAPES, Form, keys, required
+from glass_plan.constraints.reader import VERSION
 
 Schema = dict[str, Any]
 
@@ -43,6 +44,19 @@ FIELDS: dict[str, Schema] = {
     "channel": {"type": "string", "minLength": 1},
     "shape": REGION,
 }
+FILE: Schema = {"type": "string", "minLength": 1}
+PICTURE: Schema = {
+    "type": "object",
+    "properties": {
+        "file": FILE,
+        "cell": ABOVE_0,
+        "center": POINT,
+        "threshold": NUMBER,
+        "walled": BOOLEAN,
+    },
+    "required": ["file", "cell"],
+    "additionalProperties": False,
+}
 BODIES: dict[str, Schema] = {
     "terms": {"type": "array", "items": CONSTRAINT},
     "term": CONSTRAINT,
@@ -53,6 +67,7 @@ BODIES: dict[str, Schema] = {
 BESIDE: dict[str, Schema] = {
     "name": {"type": "string", "maxLength": 64},
     "margin": AT_LEAST_0,
+    "weight": AT_LEAST_0,
     "window": {"type": "array", "items": AT_LEAST_0, "minItems": 2, "maxItems": 2},
 }
 
@@ -62,16 +77,18 @@ def json_schema() -> Schema:
     shapes = {
         key: _many(REGION, 1) if kind in LISTS else _object(kind) for key, kind in SHAPES.items()
     }
+    shapes[IMAGE] = PICTURE
     operators = {}
     for key, form in OPERATORS.items():
         inside = {name: BESIDE[name] for name in form.inside}
         operators[key] = _choice(shapes, **inside) if inside else _body(form)
     operators["action_limit"] = {"anyOf": [ABOVE_0, _many(ABOVE_0, 1)]}
     operators["any"] = {**operators["any"], "minItems": 1}
+    operators["include"] = FILE
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "glass_plan constraint",
-        **CONSTRAINT,
+        "oneOf": [_alone(key, body, version={"const": VERSION}) for key, body in operators.items()],
         "$defs": {
             "constraint": {"oneOf": [_alone(key, body) for key, body in operators.items()]},
             "region": _choice(shapes),
@@ -83,12 +100,13 @@ def _body(form: Form) -> Schema:
     return _object(form.kind) if form.body == "fields" else BODIES[form.body]
 
 
-def _alone(key: str, body: Schema) -> Schema:
+def _alone(key: str, body: Schema, **more: Schema) -> Schema:
     """One operator with what may stand beside it."""
-    beside = {name: BESIDE[name] for name in ("name", *OPERATORS[key].beside)}
+    form = OPERATORS.get(key)
+    beside = {name: BESIDE[name] for name in ("name", *(form.beside if form else ()))}
     return {
         "type": "object",
-        "properties": {key: body, **beside},
+        "properties": {key: body, **beside, **more},
         "required": [key],
         "additionalProperties": False,
     }

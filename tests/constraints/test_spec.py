@@ -30,7 +30,7 @@ from glass_plan.constraints import (
     parse_spec,
     to_dict,
 )
-from glass_plan.constraints.documents import OPERATORS, SHAPES
+from glass_plan.constraints.forms import OPERATORS, SHAPES
 from glass_plan.constraints.spec import MAX_BYTES
 from glass_plan.errors import SpecError
 from tests.constraints.strategies import constraints

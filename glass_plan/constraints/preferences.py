@@ -1,0 +1,77 @@
+"""Preferences: soft parts of a specification, which steer a plan and do not forbid one.
+
+violation = weight * the term's; the margin is inf, as nothing is asked. Feasibility, reports and
+the safety count are about the other parts: a preference is in none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from glass_plan.constraints.base import Constraint, refuse_soft
+from glass_plan.constraints.checks import LARGEST, not_negative, shown
+from glass_plan.constraints.smooth import Instants
+from glass_plan.errors import SpecError
+from glass_plan.layout import Layout, Trajectory
+
+
+@dataclass(frozen=True, repr=False)
+class Prefer(Constraint):
+    """The term is wished for, not asked for; a part of an ``All``.
+
+    Args:
+        term: any constraint.
+        weight: >= 0, of its violation beside those of the other parts.
+    """
+
+    term: Constraint
+    weight: float = 1.0
+
+    is_safety = True
+    is_soft = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.term, Constraint):
+            raise SpecError(f"Prefer: term must be a constraint, got {shown(self.term)}")
+        refuse_soft("Prefer", (self.term,))
+        object.__setattr__(self, "weight", not_negative("Prefer: weight", self.weight))
+        super().__post_init__()
+
+    @property
+    def label(self) -> str:
+        """The name, or for instance ``prefer_reach_ball``."""
+        return self.name or f"prefer_{self.term.label}"
+
+    def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
+        """Of what asks for nothing: inf."""
+        return torch.full_like(trajectory.x[..., 0, 0], torch.inf)
+
+    def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
+        """The term's, times the weight; see ``Constraint.violation``."""
+        return self.weight * self.term.violation(trajectory, buffer=buffer)
+
+    def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
+        """Of what asks for nothing."""
+        vacuous = torch.full_like(trajectory.stretches[0], LARGEST)
+        return Instants(vacuous, vacuous)
+
+    def shortfalls(
+        self, trajectory: Trajectory, *, buffer: float = 0.0
+    ) -> Float[Tensor, "... 2*H-1"]:
+        """The term's, times the weight; see ``Constraint.shortfalls``."""
+        return self.weight * self.term.shortfalls(trajectory, buffer=buffer)
+
+    def check(self, layout: Layout) -> None:
+        """Check the term."""
+        self.term.check(layout)
+
+    def parts(self) -> dict[str, Constraint]:
+        """None: it is no conjunct that could fail."""
+        return {}
+
+    def __invert__(self) -> Constraint:
+        raise SpecError("Prefer: a preference has no opposite; prefer the opposite: Prefer(~c)")
