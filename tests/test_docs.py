@@ -29,6 +29,7 @@ EQUATIONS = {
         "guidance/combine.py",
     ],
     "waltz.md": ["kernels/waltz.py"],
+    "project.md": ["guidance/project.py", "guidance/gauss_newton.py"],
 }
 """Which modules a page derives."""
 NAME = r"[A-Za-z_]\w*(?:\.\w+)*"

@@ -3,7 +3,7 @@
 safe = Avoid(Ball((1.0, 0.5), 0.4), margin=0.1) & StayIn(Box((-4, -4), (4, 4))) & SpeedLimit(4.0)
 """
 
-from glass_plan.constraints.base import All, AnyOf, Constraint
+from glass_plan.constraints.base import All, AnyOf, Constraint, Hard
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.documents import from_dict, to_dict
 from glass_plan.constraints.dynamics import (
@@ -53,6 +53,7 @@ __all__ = [
     "Following",
     "Grid",
     "HalfSpace",
+    "Hard",
     "In",
     "Inflated",
     "Intersection",

@@ -140,6 +140,12 @@ class Constraint(ABC):
                 raise RequestError(f"{self.label}: {what} must be >= 0 and finite, got {value}")
         return Reward(_Penalty(self, float(weight), float(buffer)), self.label)
 
+    def hard(self, margin: float = 0.0) -> Hard:
+        """What projection demands: an exact margin of at least ``margin``, in each leaf's unit."""
+        if not 0 <= margin < math.inf:
+            raise RequestError(f"{self.label}: margin must be >= 0 and finite, got {margin}")
+        return Hard(self, float(margin))
+
     def __repr__(self) -> str:
         shown = []
         for item in fields(self):
@@ -152,6 +158,14 @@ class Constraint(ABC):
 
     def _suffix(self) -> str:
         return f".named({self.name!r})" if self.name else ""
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A constraint that has to hold with a margin, in each leaf's own unit."""
+
+    constraint: Constraint
+    margin: float
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ log-ratio is known.
 from glass_plan.guidance.combine import COMBINERS, Combiner, conflict_gate, pcgrad, total
 from glass_plan.guidance.gradient import GradientGuide
 from glass_plan.guidance.guided import Guided
+from glass_plan.guidance.project import Ending, Projected, project
 from glass_plan.guidance.prox import ProxGuide, sine_subspace
 from glass_plan.guidance.tilted import TiltedGuide
 from glass_plan.guidance.trajectory import TrajectoryProx, smoothing_kernel, with_positions
@@ -17,8 +18,10 @@ __all__ = [
     "COMBINERS",
     "Combiner",
     "Constant",
+    "Ending",
     "GradientGuide",
     "Guided",
+    "Projected",
     "ProxGuide",
     "Ramp",
     "TiltedGuide",
@@ -26,6 +29,7 @@ __all__ = [
     "Window",
     "conflict_gate",
     "pcgrad",
+    "project",
     "sine_subspace",
     "smoothing_kernel",
     "total",
