@@ -40,6 +40,7 @@ class Sampling:
         temperature: standard deviation of the noise that a draw begins with; below 1 the samples
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
+        hard: margin for which violating candidates are projected at last; None leaves them be.
     """
 
     method: str = "glass-fks"
@@ -52,6 +53,7 @@ class Sampling:
     buffer: float = 0.05
     temperature: float = 1.0
     warm_t: float = 0.5
+    hard: float | None = None
 
     @classmethod
     def unguided(cls, rows: int) -> Sampling:

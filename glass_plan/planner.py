@@ -18,8 +18,9 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import Avoid, Constraint, Grid, SpeedLimit
+from glass_plan.constraints import Avoid, Constraint, Grid, Hard, SpeedLimit
 from glass_plan.errors import RequestError, did_you_mean
+from glass_plan.guidance import project, smoothing_kernel
 from glass_plan.layout import Trajectory
 from glass_plan.methods import METHODS, Request, Sampling
 from glass_plan.prior import FlowPrior
@@ -30,6 +31,12 @@ SPEED_SHARE = 0.93
 """Of a speed limit that a plan drives at; the rest is for tracking errors."""
 ENOUGH = 0.04
 """Margin [constraint's unit] beyond which more does not count; the shorter plan wins then."""
+
+SMOOTHING = 0.3
+"""Length scale along the way [m] over which a projection's displacement spreads."""
+
+REPAIR_STEPS = 6
+"""Most steps of a projection."""
 
 
 class Planner:
@@ -135,6 +142,9 @@ class Planner:
         candidates = retime(
             settle(drawn, self.config.spacing / 2), self.dynamics, max_speed=speed_limit(judged)
         )
+        if self.sampling.hard is not None and not expired():
+            nearest = repair(candidates, everything.hard(self.sampling.hard))
+            candidates = retime(nearest, self.dynamics, max_speed=speed_limit(judged))
         best, margins, feasible = choose(candidates, judged)
         verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE
         return Plan(
@@ -180,6 +190,18 @@ class Planner:
         steps = max(1, round(sampling.transitions * (1 - t)))
         x_t = schedule.alpha(t) * self.prior.from_world(warm_start) + schedule.sigma(t) * x_0
         return kernels.uniform_grid(steps, t), x_t
+
+
+def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
+    """Ways moved, smoothly and as little as it takes, to where they satisfy a demand, if at all."""
+    position = candidates.channel("position")
+    return project(
+        candidates,
+        demand,
+        channels=("position",),
+        spread=smoothing_kernel(position, SMOOTHING),
+        max_iterations=REPAIR_STEPS,
+    ).trajectory
 
 
 def speed_limit(judged: Mapping[str, Constraint]) -> float | None:
