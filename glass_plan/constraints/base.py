@@ -8,12 +8,14 @@ Knows no geometry and no robot.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import MISSING, dataclass, field, fields
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 import torch
 from jaxtyping import Float
@@ -40,6 +42,12 @@ def negated(name: str) -> str:
     """Name of the negation: ``x`` to ``not_x`` and back."""
     bare = name.removeprefix("not_")
     return bare if bare and bare != name else f"not_{name}" if name else ""
+
+
+class Penalty(Protocol):
+    """A violation, see ``Constraint.violation``."""
+
+    def __call__(self, trajectory: Trajectory, *, buffer: float) -> Float[Tensor, "..."]: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,6 +124,11 @@ class Constraint(ABC):
 
     def __or__(self, other: Constraint) -> AnyOf:
         return AnyOf((self, other))
+
+    @classmethod
+    def penalties(cls, terms: Sequence[Constraint]) -> list[Penalty]:
+        """Functions whose sum is the sum of the violations of several of a kind."""
+        return [term.violation for term in terms]
 
     def named(self, name: str) -> Self:
         """The same constraint under a name."""
@@ -250,8 +263,16 @@ class All(_Joined):
         """Sum of the terms' violations; see ``Constraint.violation``."""
         if not self.terms:
             return 0.0 * trajectory.x[..., 0, 0]  # keeps a gradient, of zeros
-        first, *rest = (term.violation(trajectory, buffer=buffer) for term in self.terms)
+        first, *rest = (penalty(trajectory, buffer=buffer) for penalty in self._penalties)
         return sum(rest, start=first)
+
+    @functools.cached_property
+    def _penalties(self) -> list[Penalty]:
+        """Whose sum is the violation: terms of a kind may share one."""
+        kinds: dict[type[Constraint], list[Constraint]] = {}
+        for term in self.terms:
+            kinds.setdefault(type(term), []).append(term)
+        return [penalty for kind, terms in kinds.items() for penalty in kind.penalties(terms)]
 
     def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
         """Smallest of the terms'; see ``Constraint.instants``."""

@@ -8,6 +8,7 @@ the robot relative to the region. Moving regions are read at plan time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.checks import constant, not_negative
-from glass_plan.constraints.geometry import Ball, Region, region
+from glass_plan.constraints.base import Constraint, Penalty
+from glass_plan.constraints.checks import Numbers, constant, not_negative
+from glass_plan.constraints.geometry import Ball, Box, Region, region
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.errors import LayoutError
 from glass_plan.layout import Layout, Trajectory
@@ -178,9 +180,70 @@ class Avoid(_About):
         """No part of the body is in the region, grown by the clearance."""
         return In(self.region, grow=self.clearance, body=1, sign=-1)
 
+    @classmethod
+    def penalties(cls, terms: Sequence[Constraint]) -> list[Penalty]:
+        """One for all balls and upright boxes of a dimension, and one for each of the others."""
+        shapes: dict[int, list[_Rounded]] = {}
+        others: list[Penalty] = []
+        for term in terms:
+            assert isinstance(term, Avoid)
+            shape = _rounded(term.region, term.clearance)
+            if shape is None:
+                others.append(term.violation)
+            else:
+                shapes.setdefault(term.region.dim, []).append(shape)
+        return [*map(_AvoidRounded.of, shapes.values()), *others]
+
     def __repr__(self) -> str:
         margin = f", margin={self.clearance}" if self.clearance else ""
         return f"Avoid({self.region!r}{margin}){self._suffix()}"
+
+
+_Rounded = tuple[Numbers, Numbers, float]
+"""Middle and half sides of an upright box, and by how much it is rounded and grown [m]."""
+
+
+def _rounded(shape: Region, grow: float) -> _Rounded | None:
+    """A ball or an upright box as a rounded box; None for anything else."""
+    if isinstance(shape, Ball):
+        return shape.center, (0.0,) * shape.dim, shape.radius + grow
+    if isinstance(shape, Box) and not shape.rotation:
+        corners = list(zip(shape.low, shape.high, strict=True))
+        middle, half = ([(b + sign * a) / 2 for a, b in corners] for sign in (1, -1))
+        return tuple(middle), tuple(half), grow
+    return None
+
+
+@dataclass(frozen=True)
+class _AvoidRounded:
+    """The violation of avoiding several rounded boxes, in the few operations of one.
+
+    Args:
+        middles: a coordinate of all boxes after the other [m].
+        halves: likewise, of their sides [m].
+        growths: of each [m].
+    """
+
+    middles: tuple[Numbers, ...]
+    halves: tuple[Numbers, ...]
+    growths: Numbers
+
+    @classmethod
+    def of(cls, shapes: Sequence[_Rounded]) -> Self:
+        """Of one or more of the same dimension."""
+        middles, halves, growths = zip(*shapes, strict=True)
+        return cls(tuple(zip(*middles, strict=True)), tuple(zip(*halves, strict=True)), growths)
+
+    def __call__(self, trajectory: Trajectory, *, buffer: float) -> Float[Tensor, "..."]:
+        points = _with_middles(trajectory.channel("position"), dim=-2)
+        asked = points.dtype, points.device
+        lead = (-1, *[1] * (points.ndim - 2), len(self.growths), 1)  # (d, ..., K, 1)
+        middles, halves = (constant(v, *asked).view(lead) for v in (self.middles, self.halves))
+        reach = constant(self.growths, *asked)[:, None] + (trajectory.layout.radius + buffer)
+        excess = (points.movedim(-1, 0).unsqueeze(-2) - middles).abs() - halves  # (d, ..., K, M)
+        square = excess.clamp_min(0).square().sum(0).clamp_min(torch.finfo(points.dtype).tiny)
+        distance = square.sqrt() + excess.amax(0).clamp_max(0)
+        return torch.relu(reach - distance).square().sum((-2, -1))
 
 
 @dataclass(frozen=True, repr=False)

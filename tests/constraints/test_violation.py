@@ -6,9 +6,11 @@ import pickle
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glass_plan.constraints import (
     AccelLimit,
+    All,
     Avoid,
     Ball,
     Box,
@@ -24,7 +26,14 @@ from glass_plan.constraints.leaf import soft_least
 from glass_plan.errors import RequestError
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.rewards import Reward
-from tests.constraints.strategies import constraints, leaves, through, trajectories, wander
+from tests.constraints.strategies import (
+    any_regions,
+    constraints,
+    leaves,
+    through,
+    trajectories,
+    wander,
+)
 
 BALL = Ball((0.2, -0.1), 0.6)
 EXAMPLES: list[Constraint] = [
@@ -39,6 +48,7 @@ EXAMPLES: list[Constraint] = [
     SpeedLimit(1.0),
     AccelLimit(5.0),
     Avoid(BALL) & Reach(Ball((0, 3), 0.2)) & SpeedLimit(1.0),
+    Avoid(BALL, margin=0.1) & Avoid(Box((-0.5, -1), (0.5, 0.5)), margin=0.2) & Avoid(BALL),
     Reach(Ball((0, 3), 0.2)) | Reach(Ball((0, -3), 0.2)),
 ]
 
@@ -78,6 +88,19 @@ def test_violation_is_zero_iff_the_samples_hold_with_the_buffer(
     values = leaf.predicate.values(trajectory)
     holds = (values >= 0.1).all(-1) if leaf.is_safety else (values >= 0.1).any(-1)
     assert torch.equal(leaf.violation(trajectory, buffer=0.1) == 0, holds)
+
+
+@settings(max_examples=80)
+@given(
+    terms=st.lists(st.builds(Avoid, any_regions(), st.floats(0, 0.5)) | leaves, min_size=1),
+    trajectory=trajectories,
+)
+def test_a_conjunction_costs_what_its_terms_cost(
+    terms: list[Constraint], trajectory: Trajectory
+) -> None:
+    together = All(tuple(terms)).violation(trajectory, buffer=0.1)
+    alone = torch.stack([term.violation(trajectory, buffer=0.1) for term in terms]).sum(0)
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-12)
 
 
 @settings(max_examples=50)
