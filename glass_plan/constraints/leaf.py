@@ -118,6 +118,11 @@ class Leaf(Constraint):
         shortfall = torch.relu(buffer - values)
         return shortfall * shortfall
 
+    @property
+    def label(self) -> str:
+        """The name, or the kind's word."""
+        return self.name or self.word
+
     def check(self, layout: Layout) -> None:
         """Raise LayoutError, naming the constraint, if the layout lacks what it reads."""
         try:

@@ -93,11 +93,6 @@ class ActionLimit(Leaf):
         super().__post_init__()
 
     @property
-    def label(self) -> str:
-        """The name, or ``action_limit``."""
-        return self.name or self.word
-
-    @property
     def predicate(self) -> Predicate:
         """The action is within the limit."""
         high = self.limit if isinstance(self.limit, tuple) else (self.limit,)
@@ -132,11 +127,6 @@ class JointLimits(Leaf):
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         super().__post_init__()
-
-    @property
-    def label(self) -> str:
-        """The name, or ``joint_limits``."""
-        return self.name or self.word
 
     @property
     def predicate(self) -> Predicate:

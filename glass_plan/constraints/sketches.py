@@ -56,11 +56,6 @@ class NearTo(Leaf):
         super().__post_init__()
 
     @property
-    def label(self) -> str:
-        """The name, or ``near_to``."""
-        return self.name or self.word
-
-    @property
     def region(self) -> Region:
         """Where the body's centre has to be."""
         path = cast(tuple[Numbers, ...], self.waypoints)

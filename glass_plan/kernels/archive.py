@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.errors import KernelError
-from glass_plan.kernels.base import Info, Kernel, State
+from glass_plan.kernels.base import Info, State, Wrapped
 from glass_plan.kernels.value import Potential
 
 
@@ -51,7 +51,7 @@ class Chosen(State):
 
 
 @dataclass(frozen=True)
-class BestOf:
+class BestOf(Wrapped):
     """Independent samples; the archive ranks their end points by reward.
 
     Args:
@@ -59,23 +59,7 @@ class BestOf:
         reward: log-potential of clean samples.
     """
 
-    move: Kernel
     reward: Potential
-
-    @property
-    def stochastic(self) -> bool:
-        return self.move.stochastic
-
-    @property
-    def guided(self) -> bool:
-        return self.move.guided
-
-    @property
-    def weighted(self) -> bool:
-        return self.move.weighted
-
-    def init(self, x: Tensor, t: float) -> State:
-        return self.move.init(x, t)
 
     def step(
         self, state: State, t: float, t_next: float, generator: torch.Generator

@@ -73,6 +73,32 @@ class Kernel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Wrapped:
+    """What a kernel around another one is by that.
+
+    Args:
+        move: any kernel.
+    """
+
+    move: Kernel
+
+    @property
+    def stochastic(self) -> bool:
+        return self.move.stochastic
+
+    @property
+    def guided(self) -> bool:
+        return self.move.guided
+
+    @property
+    def weighted(self) -> bool:
+        return self.move.weighted
+
+    def init(self, x: Tensor, t: float) -> State:
+        return self.move.init(x, t)
+
+
 def look_ahead(denoise: Denoiser, x: Float[Tensor, "N ..."], t: float) -> State:
     """The state of particles at time t."""
     return State(x, x if t >= 1.0 else denoise(x, t))

@@ -6,14 +6,13 @@ import itertools
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from glass_plan.errors import KernelError
-from glass_plan.kernels.base import Info, Kernel, State
+from glass_plan.kernels.base import Info, State, Wrapped
 
 
 @dataclass(frozen=True)
-class Substeps:
+class Substeps(Wrapped):
     """Takes every step of the grid in equal smaller ones; their log-ratios add up.
 
     Args:
@@ -24,27 +23,11 @@ class Substeps:
         KernelError: no steps.
     """
 
-    move: Kernel
     count: int
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise KernelError(f"Substeps: count must be at least 1, got {self.count}")
-
-    @property
-    def stochastic(self) -> bool:
-        return self.move.stochastic
-
-    @property
-    def guided(self) -> bool:
-        return self.move.guided
-
-    @property
-    def weighted(self) -> bool:
-        return self.move.weighted
-
-    def init(self, x: Tensor, t: float) -> State:
-        return self.move.init(x, t)
 
     def step(
         self, state: State, t: float, t_next: float, generator: torch.Generator
