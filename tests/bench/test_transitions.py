@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glass_plan.bench.transitions import ROWS, TransitionsBench, sample
-from glass_plan.bench.transitions_table import quality_goals, value_goals, value_line
+from glass_plan.bench.transitions_table import quality_goals, quality_line, value_goals, value_line
 from glass_plan.bench.values import ESTIMATES, STEPS, TIMES, ValueTest, within
 from glass_plan.checkpoint import build_prior
 from glass_plan.methods import Sampling
@@ -84,11 +84,19 @@ def test_a_run_writes_everything_and_resumes(planner, tmp_path):
 
 def test_goals_compare_at_twenty_rows():
     def line(method, rows, value):
-        return {"method": method, "NFE": rows, "sliced W": value, "MMD2": value}
+        return {"method": method, "NFE": rows, "sliced W": value, "MMD": value}
 
     table = [line("ode", 20, 1.0), line("glass", 20, 1.05), line("sde", 20, 1.3)]
     assert [goal.met for goal in quality_goals(table)] == [True] * 4
     assert quality_goals([line("ode", 4, 1.0)]) == []
+
+
+def test_a_line_of_quality_averages_distances_not_squares():
+    def row(mmd2, touch):
+        return {"sliced W": 1.0, "MMD2": mmd2, "touch %": touch}
+
+    line = quality_line([row(1.0, 2.0), row(9.0, 4.0)])
+    assert (line["MMD"], line["touch %"], line["+- touch"]) == (2.0, 3.0, pytest.approx(1.0))
 
 
 def value_row(estimate, *correlations):
