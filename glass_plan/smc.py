@@ -12,6 +12,7 @@ Papaspiliopoulos 2020, chapters 8-10 and 17).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,7 +164,12 @@ class Weights:
         zeros = torch.zeros(populations, size, dtype=torch.float64, device=device)
         return cls(zeros, zeros[:, 0])
 
-    @property
+    @functools.cached_property
+    def ess(self) -> Float[Tensor, "P"]:
+        """Effective sample sizes (5)."""
+        return ess(self.log_w)
+
+    @functools.cached_property
     def log_z_now(self) -> Float[Tensor, "P"]:
         """log of the normalising constant estimates up to now."""
         return self.log_z + log_mean_exp(self.log_w)
@@ -179,7 +185,7 @@ class Weights:
 
         The randomness drawn does not depend on who is resampled.
         """
-        poor = (ess(self.log_w) < below * self.log_w.shape[-1])[:, None]
+        poor = (self.ess < below * self.log_w.shape[-1])[:, None]
         own = torch.arange(self.log_w.shape[-1], device=self.log_w.device)
         ancestors = torch.where(poor, scheme(self.log_w, generator), own)
         log_w = torch.where(poor, torch.zeros_like(self.log_w), self.log_w)

@@ -42,7 +42,7 @@ class State:
 
 
 Info = Mapping[str, Tensor | float]
-"""What a step has to tell, e.g. ``ess``, ``log_z``; tensors are read when the run is over."""
+"""What a step has to tell, e.g. ``ess``; of tensors the mean is read when the run is over."""
 
 
 class Kernel(Protocol):
@@ -166,8 +166,20 @@ def run(
 
 
 def _read(infos: list[dict[str, Tensor | float]]) -> tuple[dict[str, float], ...]:
-    """Numbers in place of tensors; the one place that waits for the device."""
-    return tuple({name: float(value) for name, value in info.items()} for info in infos)
+    """Numbers in place of tensors, means where there are several.
+
+    The one place that waits for the device, once for each name.
+    """
+    read: list[dict[str, float]] = [{} for _ in infos]
+    for name in dict.fromkeys(name for info in infos for name in info):
+        told = {step: info[name] for step, info in enumerate(infos) if name in info}
+        tensors = [value for value in told.values() if isinstance(value, Tensor)]
+        if len(tensors) == len(told):
+            means = torch.stack(tensors).reshape(len(told), -1).double().mean(1)
+            told = dict(zip(told, means.tolist(), strict=True))
+        for step, value in told.items():
+            read[step][name] = float(value)
+    return tuple(read)
 
 
 def uniform_grid(steps: int, t_start: float = 0.0) -> tuple[float, ...]:

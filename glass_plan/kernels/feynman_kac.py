@@ -27,7 +27,7 @@ from glass_plan.errors import KernelError, did_you_mean
 from glass_plan.kernels.archive import Archive
 from glass_plan.kernels.base import Info, Kernel, State
 from glass_plan.kernels.value import LookAhead, Potential, Value
-from glass_plan.smc import RESAMPLING, Weights, ess, multinomial, temper
+from glass_plan.smc import RESAMPLING, Weights, multinomial, temper
 
 ALWAYS = float("inf")
 """As ``ess_min``: resample at every step, needed or not."""
@@ -254,14 +254,14 @@ def _flat(ancestors: Int[Tensor, "P K"]) -> Int[Tensor, "N"]:
 
 
 def _report(state: Steered, ancestors: Int[Tensor, "P K"]) -> dict[str, Tensor | float]:
-    """Numbers of a step, as means over the populations."""
+    """Numbers of a step, population by population."""
     size = ancestors.shape[1]
     own = torch.arange(size, device=ancestors.device)
     alive = torch.zeros_like(state.weights.log_w).scatter(1, state.roots, 1.0)
     return {
-        "ess": ess(state.weights.log_w).mean() / size,
-        "log_z": state.weights.log_z_now.mean(),
-        "resampled": (ancestors != own).any(1).double().mean(),
-        "ancestors": alive.sum(1).mean(),
-        "exponent": state.exponent.mean(),
+        "ess": state.weights.ess / size,
+        "log_z": state.weights.log_z_now,
+        "resampled": (ancestors != own).any(1),
+        "ancestors": alive.sum(1),
+        "exponent": state.exponent,
     }

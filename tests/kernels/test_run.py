@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from glass_plan.errors import KernelError
 from glass_plan.kernels import Glass, Ode, noise, run, uniform_grid
+from glass_plan.kernels.base import Wrapped
 from tests.kernels.targets import ASYMMETRIC
 
 
@@ -57,6 +60,24 @@ def test_a_run_in_two_halves_is_the_whole_run():
 def test_rows_are_not_told_where_they_are_not_counted():
     ran = run(Ode(ASYMMETRIC.denoise), (0.0, 1.0), particles(), seeded())
     assert "nfe" not in ran.infos[0]
+
+
+@dataclass(frozen=True)
+class Talkative(Wrapped):
+    """Tells a vector, a scalar and a number of every step, and one thing of the first alone."""
+
+    def step(self, state, t, t_next, generator):
+        moved, _ = self.move.step(state, t, t_next, generator)
+        told = {"pair": torch.tensor([t, t_next]), "scalar": torch.tensor(t), "number": t}
+        return moved, told | ({"once": torch.tensor(True)} if t == 0 else {})
+
+
+def test_what_a_step_tells_is_read_as_means():
+    ran = run(Talkative(Ode(ASYMMETRIC.denoise)), (0.0, 0.5, 1.0), particles(), seeded())
+    assert [info["pair"] for info in ran.infos] == [0.25, 0.75]
+    assert [info["scalar"] for info in ran.infos] == [info["number"] for info in ran.infos]
+    assert ran.infos[0]["once"] == 1.0
+    assert "once" not in ran.infos[1]
 
 
 def test_noise_is_standard_normal_of_the_shape_and_type_asked_for():
