@@ -1,13 +1,14 @@
 """Drawing in the plane: walls, constraints and plans on matplotlib axes.
 
 Colours are Okabe & Ito's (2008), told apart by colour-blind readers: what to avoid is red, what to
-reach green, what to stay in a blue outline. Knows nothing of simulators; regions of more than two
-coordinates are seen from above.
+reach green, what to stay in a blue outline. Balls, upright boxes and maps of cells are drawn as
+such, any other region by its contour within the axes' limits (contours.py). Regions of more than
+two coordinates are seen from above. Knows nothing of simulators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +16,19 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
-from matplotlib.patches import Circle, Patch, Rectangle
+from matplotlib.patches import Circle, Patch, PathPatch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.compounds import Union
+from glass_plan.constraints.formulas import Temporal
 from glass_plan.constraints.geometry import Ball, Box, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.leaf import Leaf
-from glass_plan.constraints.moving import Moving
+from glass_plan.constraints.moving import Carried
+from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.temporal import In
+from glass_plan.contours import contours
 from glass_plan.errors import RequestError
 from glass_plan.layout import Trajectory
 from glass_plan.records import Plan
@@ -34,6 +38,9 @@ WALL, FLOOR = "#B8B8B8", "#FFFFFF"
 
 STYLES = {(True, -1): (RED, True), (False, 1): (GREEN, True)}
 """Colour, and whether filled, by (holds always, inside: 1 or outside: -1); others: blue outline."""
+
+FADING = (0.5, 0.15)
+"""Shares of the opacity at the first and the last of the later times of what moves."""
 
 Shape = Ball | Box
 
@@ -57,24 +64,34 @@ def shapes(region: Region, *, time: float = 0.0) -> list[Shape]:
     """The balls and boxes, in the plane, that make up a region at a plan time [s].
 
     Raises:
-        RequestError: the region has fewer than two coordinates, or is of an unknown kind.
+        RequestError: the region has fewer than two coordinates, or is made of anything else.
     """
     match region:
         case Ball() if region.dim >= 2:
             return [Ball(region.center[:2], region.radius)]
-        case Box() if region.dim >= 2:
+        case Box(rotation=()) if region.dim >= 2:
             return [Box(region.low[:2], region.high[:2])]
         case Union():
             return [shape for part in region.parts for shape in shapes(part, time=time)]
-        case Moving():
+        case Carried():
             at = region.position(torch.tensor([time], dtype=torch.float64))[0].tolist()
             return [_moved(shape, at) for shape in shapes(region.shape, time=time)]
         case Grid():
             return _cells(region)
     raise RequestError(
-        f"viz: cannot draw {region!r:.80}; known are Ball, Box, Grid, Moving and Union "
-        "in two coordinates or more"
+        f"viz: no balls and upright boxes make up {region!r:.80}; those of two coordinates or "
+        "more do, and Grid, Union and what moves, if it is made of them"
     )
+
+
+def _has_shapes(region: Region) -> bool:
+    """Whether ``shapes`` knows what makes up a region."""
+    match region:
+        case Union():
+            return all(map(_has_shapes, region.parts))
+        case Carried():
+            return _has_shapes(region.shape)
+    return isinstance(region, Ball | Grid) or (isinstance(region, Box) and not region.rotation)
 
 
 def _moved(shape: Shape, by: Sequence[float]) -> Shape:
@@ -97,14 +114,39 @@ def _cells(grid: Grid) -> list[Shape]:
 
 
 def marks(constraint: Constraint, *, time: float = 0.0) -> list[Mark]:
-    """What there is to draw of a constraint at a plan time [s]; nothing of a speed limit, say."""
-    if isinstance(constraint, All | AnyOf):
-        return [mark for term in constraint.terms for mark in marks(term, time=time)]
-    predicate = constraint.predicate if isinstance(constraint, Leaf) else None
-    if not isinstance(predicate, In):
-        return []
-    colour, filled = STYLES.get((constraint.is_safety, predicate.sign), (BLUE, False))
-    return [Mark(shape, colour, filled) for shape in shapes(predicate.region, time=time)]
+    """What there is to draw of a constraint at a plan time [s]; nothing of a speed limit, say.
+
+    Raises:
+        RequestError: ``has_marks`` says no.
+    """
+    return [
+        Mark(shape, colour, filled)
+        for region, colour, filled in _demands(constraint)
+        for shape in shapes(region, time=time)
+    ]
+
+
+def has_marks(constraint: Constraint) -> bool:
+    """Whether balls and upright boxes make up all that there is to draw of a constraint."""
+    return all(_has_shapes(region) for region, _, _ in _demands(constraint))
+
+
+def _demands(constraint: Constraint) -> Iterator[tuple[Region, str, bool]]:
+    """The regions that a constraint speaks of, each with its colour and whether it is filled."""
+    match constraint:
+        case All() | AnyOf():
+            terms = constraint.terms
+        case Temporal():
+            terms = constraint.spoken_of
+        case Prefer():
+            terms = (constraint.term,)
+        case Leaf(predicate=In() as about):
+            yield about.region, *STYLES.get((constraint.is_safety, about.sign), (BLUE, False))
+            return
+        case _:
+            return
+    for term in terms:
+        yield from _demands(term)
 
 
 def draw_walls(ax: Axes, occupancy: ArrayLike, cell: float) -> None:
@@ -132,7 +174,7 @@ def draw_region(
     alpha: float = 0.6,
     filled: bool = True,
 ) -> None:
-    """A region at a plan time.
+    """A region at a plan time; of one that no balls and boxes make up, what the axes' limits show.
 
     Args:
         ax: drawn on.
@@ -141,29 +183,56 @@ def draw_region(
         colour: of the area, or of the outline.
         alpha: 0 (invisible) to 1.
         filled: or only an outline.
+
+    Raises:
+        RequestError: the region has one coordinate, or more than three and no balls and boxes.
     """
-    for shape in shapes(region, time=time):
-        ax.add_patch(_patch(shape, colour, alpha, filled))
+    if region.dim < 2 or (region.dim > 3 and not _has_shapes(region)):
+        raise RequestError(
+            f"viz: cannot draw {region!r:.80} with {region.dim} coordinates; draw what is in the "
+            "plane or in space"
+        )
+    if _has_shapes(region):
+        patches = [_patch(shape) for shape in shapes(region, time=time)]
+    else:
+        x, y = ax.get_xlim(), ax.get_ylim()
+        patches = [*map(PathPatch, contours(region, x=x, y=y, time=time, filled=filled))]
+    face, width = (colour, 0.0) if filled else ("none", 2.0)
+    for patch in patches:
+        patch.set(facecolor=face, edgecolor=colour, linewidth=width, alpha=alpha, zorder=2)
+        ax.add_patch(patch)
 
 
 def draw_constraint(
-    ax: Axes, constraint: Constraint, *, time: float = 0.0, alpha: float = 0.6
+    ax: Axes,
+    constraint: Constraint,
+    *,
+    time: float = 0.0,
+    later: Sequence[float] = (),
+    alpha: float = 0.6,
 ) -> None:
-    """All regions of a constraint at a plan time [s], coloured by what is demanded of them."""
-    for mark in marks(constraint, time=time):
-        ax.add_patch(_patch(mark.shape, mark.colour, alpha, mark.filled))
+    """All regions of a constraint, coloured by what is demanded of them.
+
+    Args:
+        ax: drawn on.
+        constraint: of which the regions are drawn.
+        time: plan time [s].
+        later: more plan times [s], at which what moves is drawn again, each fainter.
+        alpha: 0 (invisible) to 1, at the plan time.
+    """
+    fading = np.linspace(*FADING, num=len(later)) * alpha
+    for region, colour, filled in _demands(constraint):
+        draw_region(ax, region, time=time, colour=colour, alpha=alpha, filled=filled)
+        moments = zip(later, fading.tolist(), strict=True) if region.top_speed else ()
+        for moment, faint in moments:
+            draw_region(ax, region, time=moment, colour=colour, alpha=faint, filled=filled)
 
 
-def _patch(shape: Shape, colour: str, alpha: float, filled: bool) -> Patch:
-    face, width = (colour, 0.0) if filled else ("none", 2.0)
+def _patch(shape: Shape) -> Patch:
     if isinstance(shape, Ball):
-        at = (shape.center[0], shape.center[1])
-        patch: Patch = Circle(at, shape.radius)
-    else:
-        (x, y), (x_high, y_high) = shape.low, shape.high
-        patch = Rectangle((x, y), x_high - x, y_high - y)
-    patch.set(facecolor=face, edgecolor=colour, linewidth=width, alpha=alpha, zorder=2)
-    return patch
+        return Circle((shape.center[0], shape.center[1]), shape.radius)
+    (x, y), (x_high, y_high) = shape.low, shape.high
+    return Rectangle((x, y), x_high - x, y_high - y)
 
 
 def draw_trajectory(

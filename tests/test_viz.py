@@ -9,19 +9,37 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle, Patch, PathPatch, Rectangle
+from matplotlib.path import Path
+from numpy.typing import NDArray
 
 from glass_plan import viz
 from glass_plan.constraints import (
+    Always,
     Avoid,
     Ball,
     Box,
+    Capsule,
+    ConvexPolygon,
+    Cylinder,
+    Drifting,
+    Ellipsoid,
+    Following,
     Grid,
+    HalfSpace,
+    Inflated,
+    Intersection,
     Moving,
+    NearTo,
+    Polygon,
+    Prefer,
+    Raster,
     Reach,
     Region,
     SpeedLimit,
     StayIn,
+    Tracked,
+    Tube,
     Union,
 )
 from glass_plan.errors import RequestError
@@ -30,6 +48,26 @@ from glass_plan.records import Plan, Status
 
 BALL, BOX = Ball((1.0, 2.0), 0.5), Box((-1.0, -2.0), (0.0, 3.0))
 MAP = ((1, 1, 1), (1, 0, 1))
+OTHERS = [
+    Box((-1.0, -0.5), (1.0, 0.5), rotation=(0.5,)),
+    Ellipsoid((0.3, 0.1), (1.2, 0.6), rotation=(0.3,)),
+    Capsule((-1.0, 0.0), (1.0, 0.5), 0.3),
+    HalfSpace((1.0, 2.0), 0.4),
+    Polygon(((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (0.0, -0.3))),
+    ConvexPolygon(((-1.0, -1.0), (1.0, -1.0), (0.0, 1.0))),
+    Tube(((-1.5, -1.0), (0.0, -1.0), (0.5, 1.0), (-1.0, 1.0), (-1.0, -0.5)), 0.3),
+    Raster(("####", "#..#", "####"), 0.5, walled=False),
+    Raster(("#..", "..#"), 0.8),
+    Intersection((Ball((-0.5, 0.0), 1.0), Ball((0.5, 0.0), 1.0))),
+    Inflated(Box((-0.5, -0.2), (0.5, 0.4)), by=0.1, rate=0.2),
+    Union((BALL, Capsule((-1.0, 0.0), (0.0, -1.0), 0.3))),
+    Moving(Polygon(((-1.0, -1.0), (1.0, -1.0), (0.0, 1.0))), ((0.0, 0.0), (1.0, 0.0))),
+    Drifting(HalfSpace((0.0, 1.0), 0.0), (0.0, 1.0)),
+    Tracked(Ellipsoid((0.0, 0.0), (0.5, 0.3)), (0, 2), ((0, 0), (1, 1))),
+    Following(Capsule((-1.0, 0.0), (0.0, 0.0), 0.3), lambda t: torch.stack([t, 0 * t], -1), 1.0),
+    Following(BALL, lambda t: torch.stack([0 * t, -t], -1), 1.0),
+    Drifting(Box((-1.0, 0.0), (0.0, 0.5)), (0.5, 0.0)),
+]
 
 
 @pytest.fixture
@@ -60,9 +98,94 @@ def test_every_kind_of_region_is_drawn(ax: Axes, region: Region, count: int) -> 
     assert all(patch.get_alpha() == 0.3 for patch in ax.patches)
 
 
-def test_a_region_on_a_line_cannot_be_drawn(ax: Axes) -> None:
-    with pytest.raises(RequestError, match="cannot draw Ball"):
-        viz.draw_region(ax, Ball((1.0,), 0.5))
+@pytest.fixture
+def window(ax: Axes) -> Axes:
+    """Axes with limits."""
+    ax.set(xlim=(-2.0, 2.0), ylim=(-1.5, 1.5))
+    return ax
+
+
+@pytest.mark.parametrize("region", OTHERS, ids=lambda region: type(region).__name__)
+def test_what_is_filled_are_the_points_inside(window: Axes, region: Region) -> None:
+    viz.draw_region(window, region, time=0.5)
+    points = 3.0 * torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)).double() - 1.5
+    distance = region.signed_distance(points, torch.full((2000,), 0.5).double()).numpy()
+    clear = np.abs(distance) > 0.03  # [m], wider than the lattice
+    drawn = np.any([_covers(patch, points) for patch in window.patches], axis=0)
+    assert 0 < drawn.sum() < 2000
+    np.testing.assert_array_equal(drawn[clear], distance[clear] < 0)
+
+
+def _covers(patch: Patch, points: torch.Tensor) -> NDArray[np.bool_]:
+    """Whether points are within an odd number of a patch's rings: a second one is a hole."""
+    path = patch.get_patch_transform().transform_path(patch.get_path())
+    rings = [Path(ring).contains_points(points.numpy()) for ring in path.to_polygons()]
+    return np.asarray(np.logical_xor.reduce(rings))
+
+
+@pytest.mark.parametrize("region", OTHERS[:-2], ids=lambda region: type(region).__name__)
+def test_an_outline_is_where_the_distance_is_zero(window: Axes, region: Region) -> None:
+    viz.draw_region(window, region, time=0.5, filled=False)
+    (patch,) = window.patches
+    assert isinstance(patch, PathPatch)
+    line = torch.from_numpy(np.asarray(patch.get_path().vertices, dtype=np.float64))
+    distance = region.signed_distance(line, torch.full_like(line[:, 0], 0.5))
+    assert distance.abs().max() < 0.03
+
+
+@pytest.mark.parametrize("up", [0.0, 1.7])
+def test_a_solid_is_seen_from_above(window: Axes, up: float) -> None:
+    lying = Cylinder((-1.0, -0.5, up), (1.0, -0.5, up), 0.05)
+    viz.draw_region(window, lying)
+    (patch,) = window.patches
+    box = patch.get_path().get_extents()
+    np.testing.assert_allclose([box.p0, box.p1], [(-1.0, -0.55), (1.0, -0.45)], atol=0.01)
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_limits_stay_as_they_are(window: Axes, filled: bool) -> None:
+    far, around = Capsule((9.0, 9.0), (9.0, 8.0), 0.1), Tube(((-9.0, 0.0), (9.0, 0.0)), 50.0)
+    viz.draw_region(window, far, filled=filled)
+    assert not window.patches
+    viz.draw_region(window, around, filled=filled)
+    assert len(window.patches) == filled
+    assert (window.get_xlim(), window.get_ylim()) == ((-2.0, 2.0), (-1.5, 1.5))
+
+
+@pytest.mark.parametrize(
+    "region", [Ball((1.0,), 0.5), HalfSpace((1.0,), 0.0), Capsule((0.0,) * 4, (1.0,) * 4, 0.5)]
+)
+def test_a_region_neither_of_the_plane_nor_of_space_cannot_be_drawn(
+    ax: Axes, region: Region
+) -> None:
+    with pytest.raises(RequestError, match=f"cannot draw {type(region).__name__}"):
+        viz.draw_region(ax, region)
+
+
+def test_a_turned_box_has_no_upright_shapes() -> None:
+    assert viz.has_marks(Avoid(BALL) & Reach(Grid(MAP, 0.5)) & SpeedLimit(1.0))
+    assert not viz.has_marks(Avoid(BALL) & Always(StayIn(Union((BALL, OTHERS[0])))))
+    with pytest.raises(RequestError, match="no balls and upright boxes make up Box"):
+        viz.marks(Avoid(Box((0.0, 0.0), (1.0, 1.0), rotation=(0.5,))))
+
+
+def test_what_moves_is_drawn_at_later_times_ever_fainter(window: Axes) -> None:
+    moving = Drifting(BALL, (1.0, 0.0))
+    growing = Inflated(Ball((0.0, 0.0), 0.2), rate=0.1)
+    viz.draw_constraint(
+        window, Avoid(BOX) & Avoid(moving) & Avoid(growing), later=(1.0, 2.0), alpha=0.8
+    )
+    alphas = [patch.get_alpha() for patch in window.patches]
+    assert alphas == pytest.approx([0.8, *2 * [0.8, 0.4, 0.12]])
+    places = [patch.center[0] for patch in window.patches if isinstance(patch, Circle)]
+    assert places == [1.0, 2.0, 3.0]
+
+
+def test_regions_inside_of_operators_and_preferences_are_drawn(window: Axes) -> None:
+    sketch = NearTo(((0.0, 0.0), (1.0, 0.0)), within=0.2)
+    viz.draw_constraint(window, Always(Avoid(BALL)) & Prefer(Reach(BOX)) & sketch)
+    edges = [to_hex(patch.get_edgecolor()) for patch in window.patches]
+    assert edges == [colour.lower() for colour in (viz.RED, viz.GREEN, viz.BLUE)]
 
 
 def test_patches_are_where_the_region_is(ax: Axes) -> None:

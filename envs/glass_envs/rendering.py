@@ -1,6 +1,7 @@
 """Pictures of a maze from above, without a display.
 
-MuJoCo draws on EGL, else on OSMesa; where neither works, matplotlib draws the same scene. Set
+MuJoCo draws on EGL, else on OSMesa; where neither works, matplotlib draws the same scene, and also
+where a constraint speaks of more than balls and upright boxes, the only marks that MuJoCo lays. Set
 MUJOCO_GL to choose (egl, osmesa, glfw, or disable for matplotlib). Which works is tried once, in a
 process of its own: a broken driver may abort the process that asks. Knows nothing of episodes.
 """
@@ -25,7 +26,17 @@ from numpy.typing import NDArray
 
 from glass_envs.mazes import CELL, ROBOT_RADIUS, Array, Maze
 from glass_plan.constraints import Ball, Constraint
-from glass_plan.viz import BLACK, FLOOR, GREEN, WALL, Mark, draw_constraint, draw_walls, marks
+from glass_plan.viz import (
+    BLACK,
+    FLOOR,
+    GREEN,
+    WALL,
+    Mark,
+    draw_constraint,
+    draw_walls,
+    has_marks,
+    marks,
+)
 
 Picture = NDArray[np.uint8]
 
@@ -73,6 +84,9 @@ def make_view(maze: Maze, model: mujoco.MjModel, constraints: Constraint) -> Vie
         model: its physics, of gymnasium-robotics' PointMaze.
         constraints: whose regions are drawn.
     """
+    if not has_marks(constraints):
+        logger.info("rendering: regions that are no balls and upright boxes, drawing 2-D")
+        return TopView(maze, constraints)
     asked = os.environ.get("MUJOCO_GL", "").lower().strip()
     names = {"": ("egl", "osmesa"), "egl": ("egl",), "osmesa": ("osmesa",), "glfw": ("glfw",)}
     for name in names.get(asked, ()):

@@ -19,7 +19,7 @@ from glass_plan.constraints.base import Constraint
 from glass_plan.errors import RequestError
 from glass_plan.records import Array, Episode, Plan
 from glass_plan.results import Row, violated_steps
-from glass_plan.viz import BLACK, BLUE, GREEN, SKY, draw_constraint, draw_plan, draw_walls, marks
+from glass_plan.viz import BLACK, BLUE, GREEN, SKY, draw_constraint, draw_plan, draw_walls
 
 VIOLATED = "#CC0033"
 """Colour of executed motion in violation: deeper than the red of obstacles, to show on them."""
@@ -132,23 +132,14 @@ def _draw_panel(
     draw_walls(ax, occupancy, cell)
     end = 0.0 if panel.episode is None else float(panel.episode.times[-1])
     if constraint is not None:
-        _draw_obstacles(ax, constraint, end)
+        later = np.linspace(0.0, end, MOMENTS)[1:].tolist() if end else ()
+        draw_constraint(ax, constraint, later=later)
     if panel.plan is not None:
         draw_plan(ax, panel.plan)
     if panel.episode is not None:
         _draw_driven(ax, panel.episode)
     title = panel.name if panel.episode is None else f"{panel.name}\n{verdict(panel.episode)}"
     ax.set_title(title, fontsize=10)
-
-
-def _draw_obstacles(ax: Axes, constraint: Constraint, end: float) -> None:
-    """What stands still once, what moves at several times, the later the fainter."""
-    moments = np.linspace(0.0, end, MOMENTS)
-    for part in constraint.parts().values():
-        draw_constraint(ax, part)
-        moves = any(marks(part, time=float(time)) != marks(part) for time in moments)
-        for k, time in enumerate(moments[1:] if moves else ()):
-            draw_constraint(ax, part, time=float(time), alpha=0.3 - 0.2 * k / MOMENTS)
 
 
 def _draw_driven(ax: Axes, episode: Episode) -> None:

@@ -6,7 +6,7 @@ import pytest
 from glass_envs import rendering
 from glass_envs.maze2d import Maze2D
 from glass_envs.mazes import MAZES
-from glass_plan.constraints import Avoid, Ball, Box, Moving, Reach
+from glass_plan.constraints import Always, Avoid, Ball, Box, Moving, Reach
 
 DISC = Ball((-3.5, 3.0), 0.2)  # in the top left corridor of the Large maze
 START, GOAL = (-4.5, 3.0), (4.5, -3.0)
@@ -55,6 +55,15 @@ def test_without_opengl_matplotlib_draws(monkeypatch: pytest.MonkeyPatch) -> Non
     view = rendering.make_view(MAZES["maze2d-umaze"], None, GHOST)
     assert isinstance(view, rendering.TopView)
     assert tried == ["egl", "osmesa"]
+
+
+def test_regions_that_mujoco_has_no_marks_for_are_drawn_by_matplotlib() -> None:
+    slanted = Avoid(Box((-4.0, 2.9), (-3.0, 3.1), rotation=(0.5,)))
+    view = rendering.make_view(MAZES["maze2d-large"], None, GHOST & Always(slanted))
+    assert isinstance(view, rendering.TopView)
+    bare = rendering.TopView(MAZES["maze2d-large"], GHOST)
+    at = np.array(START), np.array(GOAL), 0.0
+    assert 50 < changed(view.draw(*at), bare.draw(*at)) < 3000
 
 
 def test_a_backend_that_is_not_there_does_not_work() -> None:
