@@ -23,7 +23,7 @@ from glass_envs.margins import closed_form
 from glass_envs.mazes import CELL, MAZES, SUCCESS_RADIUS, Array, Maze
 from glass_envs.physics import point_maze
 from glass_envs.rendering import Picture, View, make_view
-from glass_plan.constraints import All, Avoid, Constraint, Grid
+from glass_plan.constraints import All, AnyOf, Avoid, Constraint, Eventually, Grid, Leaf
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import POINT_MASS, Trajectory
 
@@ -63,7 +63,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         render_mode: ``"rgb_array"`` or None.
 
     Raises:
-        RequestError: unknown maze or render mode.
+        RequestError: unknown maze or render mode, or a constraint that no single step decides.
         LayoutError: a constraint reads a channel that a point mass does not have.
     """
 
@@ -87,6 +87,12 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         self.constraints.check(POINT_MASS)
         walls = Avoid(Grid(self.maze.rows, CELL), margin=WALL_CONTACT, name="walls")
         self.parts = All((walls, self.constraints)).parts()
+        for name, part in self.parts.items():
+            if not (part.is_safety or _met_at_an_instant(part)):
+                raise RequestError(
+                    f"Maze2D: {name!r} takes more than one instant to judge, and a step is all "
+                    "that is seen; leave it out here, judge the driven path (glass_plan.judge)"
+                )
         forms = {
             name: closed_form(part, radius=POINT_MASS.radius) for name, part in self.parts.items()
         }
@@ -248,6 +254,18 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         physics.point_env.set_state(start, np.zeros(2))
         state = np.concatenate([start, np.zeros(2)])
         return {"observation": state, "achieved_goal": start, "desired_goal": physics.goal.copy()}
+
+
+def _met_at_an_instant(part: Constraint) -> bool:
+    """Whether one physics step in which it holds is enough for the whole episode."""
+    match part:
+        case AnyOf(terms=terms):
+            return all(map(_met_at_an_instant, terms))
+        case Eventually(term=term):
+            return term.is_state
+        case Leaf():
+            return not part.is_safety
+    return False
 
 
 def _observation_space(maze: Maze) -> gymnasium.Space[Observation]:

@@ -16,7 +16,17 @@ from gymnasium.utils.env_checker import check_env
 import glass_envs  # noqa: F401  (registers the environments)
 from glass_envs.maze2d import DT, Maze2D
 from glass_envs.mazes import MAZES, ROBOT_RADIUS
-from glass_plan.constraints import Avoid, Ball, Constraint, Moving, Reach, SpeedLimit
+from glass_plan.constraints import (
+    Always,
+    Avoid,
+    Ball,
+    Constraint,
+    Eventually,
+    Moving,
+    Reach,
+    SpeedLimit,
+    Visit,
+)
 from glass_plan.errors import LayoutError, RequestError
 
 IDS = [f"glass_plan/Maze2D-{size}-v0" for size in ("UMaze", "Medium", "Large")]
@@ -234,3 +244,32 @@ def assert_same(a: dict[str, Any], b: dict[str, Any]) -> None:
     assert a.keys() == b.keys()
     for key in a:
         np.testing.assert_array_equal(a[key], b[key])
+
+
+FAR, NEAR = Reach(Ball((3.0, 3.0), 0.2)), Reach(Ball((-1.0, 1.0), 0.2))
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        Visit(Ball((1, 1), 0.3)).then(Ball((-1, 1), 0.3)),
+        (FAR & NEAR).named("both"),
+        Avoid(Ball((0, 0), 0.1)) | FAR,
+        Always(Eventually(NEAR)),
+    ],
+    ids=["sequence", "both", "or safe", "again and again"],
+)
+def test_a_constraint_that_no_single_step_decides_is_refused(constraint: Constraint) -> None:
+    with pytest.raises(RequestError, match="takes more than one instant to judge"):
+        Maze2D("maze2d-umaze", constraints=constraint)
+
+
+@pytest.mark.parametrize("constraint", [FAR | NEAR, Eventually(NEAR, (0.0, 0.5)), ~~NEAR])
+def test_what_one_step_decides_is_reached_once_and_for_all(constraint: Constraint) -> None:
+    env = Maze2D("maze2d-umaze", constraints=constraint.named("there"))
+    _, info = env.reset(options={"start": (-1.0, 0.9), "goal": (-1.0, -1.0)})
+    assert info["reached_there"]
+    for _ in range(80):
+        *_, info = env.step(np.array([1.0, 0.0]))
+    assert NEAR.margin(env._trajectory(*info["trace"], np.zeros(2))) < 0
+    assert info["reached_there"]
