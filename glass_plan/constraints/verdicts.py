@@ -17,6 +17,7 @@ from torch import Tensor
 from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.formulas import Always, Temporal
 from glass_plan.constraints.leaf import Leaf, Predicate
+from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.windows import Window
 from glass_plan.errors import RequestError
 from glass_plan.layout import Trajectory
@@ -149,6 +150,8 @@ def _rebuilt(constraint: Constraint, wrap: Callable[[Leaf], Leaf]) -> Constraint
             names = constraint.operands
             inner: dict[str, Any] = {n: _rebuilt(getattr(constraint, n), wrap) for n in names}
             return replace(constraint, **inner)
+        case Prefer():  # nothing is asked, so no leaf of it can decide
+            return constraint
     raise RequestError(f"judge: unknown kind of constraint {type(constraint).__name__}")
 
 

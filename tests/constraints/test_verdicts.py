@@ -24,6 +24,7 @@ from glass_plan.constraints import (
     Drifting,
     Eventually,
     JerkLimit,
+    Prefer,
     Reach,
     SpeedLimit,
     StayIn,
@@ -154,3 +155,12 @@ def test_a_plan_reads_as_the_trajectory_it_was() -> None:
 def test_what_is_no_plan_says_why(change: dict[str, object], text: str) -> None:
     with pytest.raises(RequestError, match=text):
         parse_plan(json.dumps(PLAN | change))
+
+
+def test_a_preference_within_a_part_decides_nothing() -> None:
+    keep_out, wish = Avoid(Ball((0.5, 0), 0.1)), Prefer(Avoid(Ball((0, 0), 0.1)))
+    spec = (keep_out & wish).named("both") & SpeedLimit(40.0)
+    trajectory = through((0, 0.05), (1, 0.05))
+    both, _ = judge(spec, trajectory)
+    assert both.decided_by == (keep_out.label,)
+    assert both.margin == keep_out.margin(trajectory).item() < 0
