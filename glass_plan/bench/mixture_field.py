@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -94,6 +95,6 @@ def trained_field(path: Path, *, steps: int = STEPS) -> Field:
     field = Field()
     try:
         field.load_state_dict(load_file(path))
-    except Exception as error:
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise DataError(f"{path}: no trained field ({error}); delete the file") from error
     return field.requires_grad_(False)

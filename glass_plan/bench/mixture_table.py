@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from glass_plan.bench.mixture_arms import EXACT
-from glass_plan.bench.records import Entry, Goal, Record, grouped, mean_over
+from glass_plan.bench.records import Entry, Goal, Record, grouped, mean_and_error, mean_over
 from glass_plan.statistics import wilson
 
 ALIKE = ("field", "regime", "method", "setting")
@@ -41,8 +40,7 @@ def write(main: Record, rare: Record, rows: Sequence[Entry], odds: Sequence[Entr
 
 def main_line(group: Sequence[Entry]) -> Entry:
     """Means over seeds; ``+-`` is the standard error of MMD2 / floor."""
-    ratios = np.array([row["MMD2 / floor"] for row in group])
-    error = ratios.std(ddof=1) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+    _, error = mean_and_error([row["MMD2 / floor"] for row in group])
     n = sum(row["outputs"] for row in group)
     return {**mean_over(group, [c for c in COLUMNS[4:-1] if c != "+-"]), "+-": error, "n": n}
 

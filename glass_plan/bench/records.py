@@ -1,7 +1,7 @@
 """What every benchmark writes: rows as JSON lines while it runs, then one JSON file and one table.
 
-A row is known by its key (the settings that made it); a row that is there is not measured again. A
-goal says what was wanted and what was got, met or not.
+A row is known by its key (the settings that made it), says which commit measured it, and is not
+measured again. A goal says what was wanted and what was got, met or not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from glass_plan.errors import DataError
@@ -61,7 +62,7 @@ class Record:
         """The row with this key; measured and appended if there is none."""
         found = self.get(key)
         if found is None:
-            found = {**key, **measure()}
+            found = {**key, **measure(), "commit": commit()}
             append_line(self.path("jsonl"), found)
         return found
 
@@ -79,7 +80,12 @@ class Record:
             text += "\n" + "".join(f"- {goal}\n" for goal in goals)
         whole = {
             "title": title,
-            "made by": provenance(),
+            "made by": {
+                "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+                "commit": ", ".join(sorted({row["commit"] for row in self.rows} or {commit()})),
+                "torch": torch.__version__,
+                "threads": torch.get_num_threads(),
+            },
             "table": [{c: row.get(c) for c in columns} for row in table],
             "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
         }
@@ -116,21 +122,23 @@ class Goal:
         return f"{verdict}: {self.name} {self.got:.4g}, wanted {sign} {self.bound:g}"
 
 
-def provenance() -> dict[str, str | int]:
-    """What a result was made with: command, commit of the sources, torch and its threads."""
+def commit() -> str:
+    """Commit of the sources, ``-dirty`` if they were changed; "unknown" outside a checkout."""
     here = Path(__file__).parent
     asked = ("git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*")
     try:
         told = subprocess.run(asked, capture_output=True, text=True, check=False)
-        commit = told.stdout.strip()
     except OSError:
-        commit = ""
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "commit": commit or "unknown",
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
+        return "unknown"
+    return told.stdout.strip() or "unknown"
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error; not a number from too few."""
+    found = np.array(values)
+    mean = float(found.mean()) if len(found) else float("nan")
+    error = found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else float("nan")
+    return mean, float(error)
 
 
 def mean_over(rows: Sequence[Entry], columns: Sequence[str]) -> Entry:

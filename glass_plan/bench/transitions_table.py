@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-from glass_plan.bench.records import Entry, Goal, Record, grouped, mean_over
+from glass_plan.bench.records import Entry, Goal, Record, grouped, mean_and_error, mean_over
 
 QUALITY = ("sliced W", "MMD", "touch %")
 QUALITY_COLUMNS = ("method", "NFE", *QUALITY, "+- touch", "windows", "seeds")
@@ -53,14 +52,6 @@ def value_line(group: Sequence[Entry]) -> Entry:
     mean, error = mean_and_error(found)
     about = {"correlation": mean, "+-": error, "requests": len(found)}
     return {**mean_over(group, ("rms error",)), **about}
-
-
-def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its standard error; not a number from too few."""
-    found = np.array(values)
-    mean = float(found.mean()) if len(found) else float("nan")
-    error = found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else float("nan")
-    return mean, float(error)
 
 
 def quality_goals(table: Sequence[Entry]) -> list[Goal]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,15 @@ class ValueTest:
             "rms error": float(error),
         }
 
-    @functools.lru_cache(maxsize=1)  # noqa: B019  (the estimates of one time come together)
-    def _reference(self, t: float) -> Float[Tensor, "Q K"]:
-        return self._estimate(t, "sde", *self.reference, seed=self.seed + 2)
+    @functools.cached_property
+    def _reference(self) -> Callable[[float], Float[Tensor, "Q K"]]:
+        """Of a time; the last one is kept, for the estimates of one time come together."""
+
+        @functools.lru_cache(maxsize=1)
+        def reference(t: float) -> Tensor:
+            return self._estimate(t, "sde", *self.reference, seed=self.seed + 2)
+
+        return reference
 
     def _estimate(
         self, t: float, method: str, samples: int, steps: int, *, seed: int

@@ -12,6 +12,7 @@ from glass_plan.bench.mixture import MixtureBench
 from glass_plan.bench.mixture_arms import EXACT, best_of, gradient, ours, published, rare, unguided
 from glass_plan.bench.mixture_field import trained_field
 from glass_plan.bench.mixture_table import main_goals, rare_goals
+from glass_plan.errors import DataError
 from glass_plan.guidance import total
 
 SOME = (EXACT, unguided(4), ours(8, (None,)), best_of(2, 2, task.reward))
@@ -94,6 +95,13 @@ def test_a_trained_field_is_read_back(tmp_path):
     path, x = tmp_path / "field.safetensors", points([1.0, 2.0])
     made, read = trained_field(path, steps=5), trained_field(path, steps=5)
     assert torch.equal(made.denoise(x, 0.5), read.denoise(x, 0.5))
+
+
+def test_a_file_that_is_no_field_is_named(tmp_path):
+    path = tmp_path / "field.safetensors"
+    path.write_bytes(b"not a field")
+    with pytest.raises(DataError, match=r"field\.safetensors: no trained field .* delete the file"):
+        trained_field(path)
 
 
 def bench(folder, advance=lambda: None):

@@ -8,7 +8,15 @@ import subprocess
 
 import pytest
 
-from glass_plan.bench.records import Goal, Record, grouped, markdown_table, mean_over, provenance
+from glass_plan.bench.records import (
+    Goal,
+    Record,
+    commit,
+    grouped,
+    markdown_table,
+    mean_and_error,
+    mean_over,
+)
 from glass_plan.errors import DataError
 
 
@@ -74,12 +82,26 @@ def test_a_result_names_the_commit_of_its_sources(repository):
         pytest.skip("not a git checkout")
     asked = ("git", "rev-parse", "--short", "HEAD")
     head = subprocess.run(asked, cwd=repository, capture_output=True, text=True, check=True)
-    assert provenance()["commit"].startswith(head.stdout.strip())
+    assert commit().startswith(head.stdout.strip())
+
+
+def test_a_table_names_the_commits_that_measured_its_rows(record, monkeypatch):
+    for k, name in enumerate(("bbb", "aaa", "bbb")):
+        monkeypatch.setattr("glass_plan.bench.records.commit", lambda name=name: name)
+        record.measured({"k": k}, lambda: {"ms": 1.0})
+    record.finish(("k", "ms"), record.rows, title="Speed")
+    assert json.loads(record.path("json").read_text())["made by"]["commit"] == "aaa, bbb"
+
+
+def test_the_error_of_a_mean_needs_two_values():
+    assert mean_and_error([1.0, 3.0]) == (2.0, 1.0)
+    assert all(math.isnan(x) for x in mean_and_error([]))
+    assert math.isnan(mean_and_error([1.0])[1])
 
 
 def test_a_result_without_git_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert provenance()["commit"] == "unknown"
+    assert commit() == "unknown"
 
 
 @pytest.mark.parametrize(
