@@ -35,7 +35,7 @@ def to_dict(constraint: Constraint) -> dict[str, Any]:
         case "term":
             body = to_dict(held)
         case "hold":
-            body = [to_dict(held), to_dict(constraint.goal)]  # type: ignore[attr-defined]
+            body = [to_dict(getattr(constraint, operand)) for operand in ("hold", "goal")]
         case _:
             body = _plain(held)
     given = {name: getattr(constraint, ATTRIBUTES.get(name, name)) for name in form.inside}
@@ -56,7 +56,7 @@ def _key(value: object, kinds: dict[str, Any]) -> str:
 def _plain(value: object) -> Any:
     """A region, or a value in one, as dicts, lists and numbers, without what is at its default."""
     if isinstance(value, LISTS):
-        return {_key(value, SHAPES): [_plain(part) for part in value.parts]}  # type: ignore[attr-defined]
+        return {_key(value, SHAPES): [_plain(part) for part in value.parts]}
     if isinstance(value, Region):
         return {_key(value, SHAPES): _fields(value)}
     return [_plain(x) for x in value] if isinstance(value, tuple) else value

@@ -90,7 +90,7 @@ SHAPES: dict[str, type[Region]] = {
 IMAGE = "image"
 """A shape that is read from a file and written as a raster."""
 
-LISTS: tuple[type[Region], ...] = (Union, Intersection)
+LISTS = (Union, Intersection)
 """Shapes that are written as the list of their parts."""
 
 ATTRIBUTES = {"margin": "clearance"}
