@@ -87,7 +87,9 @@ class Outcome:
         return [SafetyReport.from_episodes(e, name=name) for name, e in self.episodes.items()]
 
 
-def make_scenes(planner: Planner, task: str, seeds: Sequence[int]) -> tuple[Scene, ...]:
+def make_scenes(
+    planner: Planner, task: str, seeds: Sequence[int], discs: int = 2
+) -> tuple[Scene, ...]:
     """Scenes with discs on the planner's unguided routes."""
     likes = planner.with_sampling(Sampling.best_of(ROUTES, ODE_STEPS))
 
@@ -95,7 +97,7 @@ def make_scenes(planner: Planner, task: str, seeds: Sequence[int]) -> tuple[Scen
         plan = likes.plan(np.concatenate([start, np.zeros(2)]), goal, seed=seed)
         return np.asarray(plan.candidates.channel("position").double().numpy())
 
-    return tuple(draw_scene(MAZES[task], routes, seed) for seed in seeds)
+    return tuple(draw_scene(MAZES[task], routes, seed, discs) for seed in seeds)
 
 
 def run_demo(
