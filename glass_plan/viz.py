@@ -24,10 +24,10 @@ from glass_plan.constraints.compounds import Union
 from glass_plan.constraints.formulas import Temporal
 from glass_plan.constraints.geometry import Ball, Box, Region
 from glass_plan.constraints.grids import Grid
+from glass_plan.constraints.inside import In
 from glass_plan.constraints.leaf import Leaf
 from glass_plan.constraints.moving import Carried
 from glass_plan.constraints.preferences import Prefer
-from glass_plan.constraints.temporal import In
 from glass_plan.contours import contours
 from glass_plan.errors import RequestError
 from glass_plan.layout import Trajectory

@@ -17,6 +17,7 @@ from glass_plan.constraints.ellipsoids import Ellipsoid
 from glass_plan.constraints.formulas import Always, AtEnd, Eventually, Visit
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
+from glass_plan.constraints.inside import In
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
@@ -27,7 +28,7 @@ from glass_plan.constraints.schema import json_schema
 from glass_plan.constraints.sketches import NearTo
 from glass_plan.constraints.smooth import soft_max, soft_min
 from glass_plan.constraints.spec import dump_spec, load_spec, parse_spec
-from glass_plan.constraints.temporal import Avoid, In, Reach, StayIn
+from glass_plan.constraints.temporal import Avoid, Reach, StayIn
 from glass_plan.constraints.until import Release, Until
 from glass_plan.constraints.verdicts import Verdict, judge
 

@@ -61,6 +61,19 @@ class Predicate(ABC):
         """Per stretch of time, a value that is attained, so not above the largest."""
         return self.values(trajectory)
 
+    def least(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
+        """(Smooth) minimum of ``lowest``."""
+        return soft_min(self.lowest(trajectory), temperature)
+
+    def most(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
+        """(Smooth) maximum of ``highest``."""
+        return soft_max(self.highest(trajectory), temperature)
+
+    def penalty(self, trajectory: Trajectory, *, buffer: float) -> Float[Tensor, "..."]:
+        """Sum over the values of relu(buffer - value)^2."""
+        shortfall = torch.relu(buffer - self.values(trajectory))  # (..., K)
+        return (shortfall * shortfall).sum(-1)
+
     def unit(self, layout: Layout) -> str:
         """Unit of the values: here, that of the first channel it reads."""
         return layout.unit(self.reads[0])
@@ -85,15 +98,14 @@ class Leaf(Constraint):
     def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
         """Smallest (always) or largest (eventually) value over time; see ``Constraint.margin``."""
         if self.is_safety:
-            return soft_min(self.predicate.lowest(trajectory), temperature)
-        return soft_max(self.predicate.highest(trajectory), temperature)
+            return self.predicate.least(trajectory, temperature)
+        return self.predicate.most(trajectory, temperature)
 
     def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
         """Sum over samples of relu(buffer - value)^2 (always), or soft least (eventually)."""
-        shortfall = torch.relu(buffer - self.predicate.values(trajectory))  # (..., K)
         if self.is_safety:
-            return (shortfall * shortfall).sum(-1)
-        return soft_least(shortfall).square()
+            return self.predicate.penalty(trajectory, buffer=buffer)
+        return soft_least(torch.relu(buffer - self.predicate.values(trajectory))).square()
 
     @property
     def is_state(self) -> bool:

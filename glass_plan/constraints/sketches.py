@@ -10,10 +10,10 @@ from typing import cast
 
 from glass_plan.constraints.checks import Numbers, items, point, positive
 from glass_plan.constraints.geometry import Ball, Region
+from glass_plan.constraints.inside import In
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.constraints.moving import Tracked
 from glass_plan.constraints.polygons import Tube
-from glass_plan.constraints.temporal import In
 from glass_plan.errors import SpecError
 from glass_plan.layout import Trajectory
 

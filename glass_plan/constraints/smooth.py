@@ -14,6 +14,9 @@ from torch import Tensor
 
 from glass_plan.errors import RequestError
 
+NEGLIGIBLE = 16.0
+"""What lies this many temperatures behind the extremum has a share of 1e-7 of it, or less."""
+
 
 @dataclass(frozen=True)
 class Instants:
