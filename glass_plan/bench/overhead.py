@@ -121,8 +121,8 @@ class OverheadBench:
         plan()
         plans, forwards = [], []
         for _ in range(self.repeats):
-            forwards.append(statistics.median(_timed(forward) for _ in range(calls)))
-            plans.append(_timed(plan))
+            forwards.append(statistics.median(seconds(forward) for _ in range(calls)))
+            plans.append(seconds(plan))
         ratios = np.array(plans) / (calls * np.array(forwards))
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75)).tolist()
         return {
@@ -153,7 +153,8 @@ class OverheadBench:
         return text
 
 
-def _timed(call: Callable[[], None]) -> float:
+def seconds(call: Callable[[], None]) -> float:
+    """How long a call takes."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
@@ -174,9 +175,14 @@ def opposite_corners(world: World) -> tuple[Tensor, Tensor]:
     return torch.cat([cells[0], torch.zeros(2)]).float(), cells[-1].float()
 
 
-def ten_constraints(world: World) -> Constraint:
-    """Ten of several kinds, spread over the world; some are violated on the way."""
-    cells = [tuple(cell) for cell in free_cells(world).tolist()]
+def ten_constraints(world: World, aside: float = 0.0) -> All:
+    """Ten of several kinds, spread over the world; some are violated on the way.
+
+    Args:
+        world: whose free cells they stand in.
+        aside: by which all of them are moved [m].
+    """
+    cells = [(x + aside, y) for x, y in free_cells(world).tolist()]
     at = [cells[len(cells) * (k + 1) // 10] for k in range(7)]
     discs = [Avoid(Ball(centre, 0.2)) for centre in at[:5]]
     boxes = [Avoid(Box((x - 0.2, y - 0.1), (x + 0.2, y + 0.1))) for x, y in at[5:]]

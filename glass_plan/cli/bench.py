@@ -1,4 +1,4 @@
-"""``glass-plan bench``: the benchmarks of the sampling library.
+"""``glass-plan bench``: the benchmarks of the sampling library and of the constraints.
 
 Every one writes rows while it runs (run again to resume), then JSON, a table and a figure.
 """
@@ -118,16 +118,37 @@ def overhead(*, model: str = "maze2d-large", repeats: int = 30, out: Path = OUT)
     return _run("overhead", lambda advance: OverheadBench(out, planner, repeats, advance))
 
 
+def constraints(*, model: str = "maze2d-large", repeats: int = 30, out: Path = OUT) -> int:
+    """Price of constraints beside a network call; growth with their number and the horizon.
+
+    Example: glass-plan bench constraints
+
+    Args:
+        model: name of a shipped maze checkpoint, or a folder.
+        repeats: timings of each row.
+        out: folder of table and figure.
+    """
+    from glass_plan.bench.constraint_costs import ConstraintBench
+    from glass_plan.planner import Planner
+
+    positive(repeats=repeats)
+    planner = Planner.from_pretrained(model)
+    return _run(
+        "constraints", lambda advance: ConstraintBench(out, planner, repeats, advance=advance)
+    )
+
+
 def bench(
     code: Annotated[
         Annotated[int, tyro.conf.subcommand("mixture", constructor=mixture)]
         | Annotated[int, tyro.conf.subcommand("transitions", constructor=transitions)]
-        | Annotated[int, tyro.conf.subcommand("overhead", constructor=overhead)],
+        | Annotated[int, tyro.conf.subcommand("overhead", constructor=overhead)]
+        | Annotated[int, tyro.conf.subcommand("constraints", constructor=constraints)],
         tyro.conf.arg(name=""),
         tyro.conf.OmitSubcommandPrefixes,
     ],
 ) -> int:
-    """Benchmarks of the sampling library; each writes rows, a table and a figure to out/bench.
+    """Benchmarks of the library; each writes rows, a table and a figure to out/bench.
 
     Example: glass-plan bench mixture
     """
