@@ -60,12 +60,13 @@ from glass_plan.errors import (
     RequestError,
     SpecError,
 )
-from glass_plan.layout import Channel, Layout, Trajectory
+from glass_plan.layout import Body, Channel, Layout, Sphere, Trajectory
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.prior import FlowPrior
 from glass_plan.records import Decision, Episode, Outcome, Plan, Status
 from glass_plan.rewards import Reward
+from glass_plan.robots import panda_body
 from glass_plan.rollout import run_episode
 from glass_plan.safety import SafetyReport
 
@@ -76,6 +77,7 @@ __all__ = [
     "AtEnd",
     "Avoid",
     "Ball",
+    "Body",
     "Box",
     "Capsule",
     "Channel",
@@ -121,6 +123,7 @@ __all__ = [
     "Sampling",
     "SpecError",
     "SpeedLimit",
+    "Sphere",
     "Status",
     "StayIn",
     "Tracked",
@@ -133,6 +136,7 @@ __all__ = [
     "json_schema",
     "judge",
     "load_spec",
+    "panda_body",
     "parse_spec",
     "run_episode",
 ]

@@ -15,7 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from glass_plan.errors import CheckpointError, did_you_mean
+from glass_plan.bodies import check_body
+from glass_plan.errors import CheckpointError, LayoutError, did_you_mean
 from glass_plan.layout import Layout
 from glass_plan.nets import build_net
 from glass_plan.normalizers import Normalizer
@@ -154,12 +155,14 @@ def from_pretrained(
         device: where the weights go.
 
     Raises:
-        CheckpointError: unknown name, corrupt weights, or weights of another configuration.
+        CheckpointError: unknown name, corrupt weights, weights of another configuration, or a
+            body that does not fit the layout.
     """
     folder = resolve(name)
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=PriorConfig)
-    except (msgspec.DecodeError, OSError) as error:
+        check_body(config.layout)
+    except (msgspec.DecodeError, LayoutError, OSError) as error:
         raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}") from error
     try:
         blob = (folder / WEIGHTS).read_bytes()

@@ -7,6 +7,7 @@ steering may slow it down anywhere. Knows nothing of models, constraints or robo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,9 @@ from glass_plan.errors import LayoutError, did_you_mean
 
 MIN_DT = 1e-4
 """Shortest time between two waypoints [s] that a generated trajectory may claim."""
+
+AT_ORIGIN = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+"""The pose that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,63 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Sphere:
+    """A ball that moves with a frame.
+
+    Args:
+        frame: a link of the robot, or a channel of 3 components (a position [m]) or 7 (a position
+            and a quaternion w, x, y, z of any length but 0, on from the waypoint before).
+        center: x, y, z in the frame [m].
+        radius: [m]; 0 for a point.
+    """
+
+    frame: str
+    center: tuple[float, ...] = (0.0, 0.0, 0.0)
+    radius: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", tuple(map(float, self.center)))
+        numbers = (*self.center, self.radius)
+        if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or self.radius < 0:
+            raise LayoutError(
+                f"sphere on {self.frame!r}: needs 3 finite coordinates and a radius >= 0, got "
+                f"{self.center} and {self.radius}"
+            )
+
+
+@dataclass(frozen=True)
+class Body:
+    """Spheres on the links of a robot and on the poses of objects: what must not touch.
+
+    Args:
+        spheres: whose union is the body.
+        tool: the point that ``Reach`` means; None for the channel ``position``.
+        robot: a key of ``glass_plan.robots.ROBOTS``; empty if no sphere is on a link.
+        joints: channels whose components, one after the other, are the robot's joints in its own
+            order [rad, or m for one that slides]; one named twice counts twice.
+        rest: values of the last joints, which no channel holds.
+        base: pose of the robot's root in the world: position [m], quaternion w, x, y, z.
+    """
+
+    spheres: tuple[Sphere, ...]
+    tool: Sphere | None = None
+    robot: str = ""
+    joints: tuple[str, ...] = ()
+    rest: tuple[float, ...] = ()
+    base: tuple[float, ...] = AT_ORIGIN
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base", tuple(map(float, self.base)))
+        if not self.spheres:
+            raise LayoutError("body: needs at least one sphere, got none; a point has no body")
+        if len(self.base) != 7 or not math.isclose(math.hypot(*self.base[3:]), 1.0, abs_tol=1e-6):
+            raise LayoutError(
+                "body: base must be a position and a quaternion of length 1, x, y, z, w, x, y, z, "
+                f"got {self.base}"
+            )
+
+
+@dataclass(frozen=True)
 class Layout:
     """The channels of a transition in order, and which of them a request pins.
 
@@ -43,12 +104,21 @@ class Layout:
         start: channels held at the first waypoint (the present).
         goal: channels held at the last waypoint; the others are left free.
         radius: of the body around the channel ``position`` [m].
+        body: in the place of that ball, if given.
     """
 
     channels: tuple[Channel, ...]
     start: tuple[str, ...] = ("position", "velocity")
     goal: tuple[str, ...] = ("position",)
     radius: float = 0.0
+    body: Body | None = None
+
+    def __post_init__(self) -> None:
+        if self.body is not None and self.radius:
+            raise LayoutError(
+                f"layout: a radius of {self.radius} beside a body counts for nothing; write a "
+                "Sphere on the channel 'position'"
+            )
 
     @property
     def dim(self) -> int:

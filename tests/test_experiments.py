@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import panda_spheres
+from glass_plan.robots import PANDA_LINKS
 
 
 def test_maze2d_smoke(repository, tmp_path):
@@ -31,3 +39,25 @@ def test_projection_compares_feasible_plans_with_and_without(repository):
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("| GLASS-FKS ") == 2
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("mani_skill"), reason="has the meshes")
+@pytest.mark.parametrize("link", PANDA_LINKS)
+def test_spheres_of_the_panda_leave_at_most_5_mm_of_a_hull_outside(link):
+    folder = importlib.util.find_spec("mani_skill").submodule_search_locations[0]
+    urdf = Path(folder) / "assets/robots/panda/panda_v2.urdf"
+    row = panda_spheres.measured(link, panda_spheres.hull(urdf, link), np.random.default_rng(1))
+    outside, beyond, _ = (float(value) for value in list(row.values())[2:])
+    assert outside < 5
+    assert beyond < 22
+
+
+def test_a_sphere_is_fitted_into_a_cube(tmp_path):
+    box = '<collision><geometry><box size="0.2 0.2 0.2"/></geometry></collision>'
+    urdf = tmp_path / "cube.urdf"
+    urdf.write_text(f'<robot><link name="cube">{box}</link></robot>')
+    around = panda_spheres.hull(urdf, "cube")
+    args, rng = panda_spheres.Args(urdf, restarts=2, steps=200), np.random.default_rng(0)
+    (sphere,) = panda_spheres.fitted("cube", around, 1, args, rng)
+    assert np.abs(sphere.center).max() < 0.002
+    assert sphere.radius == pytest.approx(0.1 * 3**0.5 - panda_spheres.UNCOVERED, abs=0.002)

@@ -134,7 +134,8 @@ def doctor() -> int:
     from glass_plan.checkpoint import from_pretrained, shipped
 
     console.print(f"python {platform.python_version()}, torch threads {torch.get_num_threads()}")
-    for package in ("torch", "mujoco", "gymnasium", "gymnasium-robotics", "minari", "numpy"):
+    packages = "torch mujoco gymnasium gymnasium-robotics minari numpy pytorch_kinematics"
+    for package in packages.split():
         console.print(f"{package} {importlib.metadata.version(package)}")
     for name in shipped():
         prior, _ = from_pretrained(name)
