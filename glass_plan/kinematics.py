@@ -129,7 +129,7 @@ class Attached:
             for index, centers in self.groups
         ]  # (3, S_g, N) each
         positions: Tensor = torch.cat(points, dim=1).permute(2, 1, 0).contiguous()
-        return positions.view(*q.shape[:-1], -1, 3)
+        return positions.view(*q.shape[:-1], *positions.shape[1:])
 
     def bend(self, step: Float[Tensor, "... J"]) -> Float[Tensor, "... S"]:
         """Bound on the second derivative of each point [m] along q + s step, s in [0, 1].

@@ -8,56 +8,27 @@ for, segments that cannot hold it are left uncut; penalties are differentiated w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.constraints.checks import constant
-from glass_plan.constraints.geometry import Ball, Region
-from glass_plan.constraints.leaf import Predicate
+from glass_plan.constraints.geometry import Ball
+from glass_plan.constraints.pieces import Segments, pieces, sum_by_row, with_middles
 from glass_plan.constraints.smooth import NEGLIGIBLE, soft_max, soft_min
+from glass_plan.constraints.spheres import SpheresIn
 from glass_plan.errors import LayoutError
 from glass_plan.layout import Layout, Trajectory
 
-PIECE = 0.02
-"""Longest piece of a segment [m]; the bound is within half of it."""
-
-MAX_PIECES = 64
-"""Most pieces of a segment; one longer than 1.28 m gets longer pieces and a looser bound."""
-
 
 @dataclass(frozen=True)
-class _Segments:
-    """Straight drives.
-
-    Args:
-        start: (..., d) [m].
-        step: (..., d) [m] to the end.
-        begin: (...) plan time [s].
-        lapse: (...) [s] to the end.
-    """
-
-    start: Float[Tensor, "... d"]
-    step: Float[Tensor, "... d"]
-    begin: Float[Tensor, "..."]
-    lapse: Float[Tensor, "..."]
-
-    def __getitem__(self, where: tuple[Tensor, ...]) -> Self:
-        return replace(
-            self,
-            start=self.start[where],
-            step=self.step[where],
-            begin=self.begin[where],
-            lapse=self.lapse[where],
-        )
-
-
-@dataclass(frozen=True)
-class In(Predicate):
+class In(SpheresIn):
     """The body is in a region: value = grow + body * radius - signed distance [m].
+
+    A body of spheres is for ``SpheresIn``; all here is for a point with a radius. The centre of
+    either is the channel ``position``, or the tool of the spheres where there is none.
 
     Args:
         region: where.
@@ -66,27 +37,22 @@ class In(Predicate):
         sign: -1 for the negation, which holds outside.
     """
 
-    region: Region
-    grow: float = 0.0
-    body: int = 0
-    sign: int = 1
-
-    @property
-    def moves(self) -> bool:
-        """Whether time matters; if not, regions ignore the times, and any number will do."""
-        return self.region.top_speed > 0
-
     @property
     def reads(self) -> tuple[str, ...]:
         """Position, and the time step if the region moves."""
         return ("position", "dt") if self.moves else ("position",)
 
-    def __invert__(self) -> Self:
-        return replace(self, sign=-self.sign)
+    def unit(self, layout: Layout) -> str:
+        """Of the channel ``position``; of spheres, metres."""
+        return layout.unit("position") if self._is_point(layout) else super().unit(layout)
 
     def check(self, layout: Layout) -> None:
         """Raise LayoutError if a channel is missing or has another number of coordinates."""
-        super().check(layout)
+        if not self._is_point(layout):
+            super().check(layout)
+            return
+        for name in self.reads:
+            layout.slice(name)
         where = layout.slice("position")
         if where.stop - where.start != self.region.dim:
             raise LayoutError(
@@ -96,10 +62,14 @@ class In(Predicate):
 
     def values(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """Values [m] at the waypoints and the middles of the segments, (..., 2 H - 1)."""
+        if not self._is_point(trajectory.layout):
+            return super().values(trajectory)
         return self._value(*self._samples(trajectory), trajectory.layout.radius)
 
     def penalty(self, trajectory: Trajectory, *, buffer: float) -> Float[Tensor, "..."]:
         """See ``Predicate.penalty``; samples that hold with the buffer cost no gradient."""
+        if not self._is_point(trajectory.layout):
+            return super().penalty(trajectory, buffer=buffer)
         points, times = self._samples(trajectory)
         radius = trajectory.layout.radius
         with torch.no_grad():
@@ -113,14 +83,20 @@ class In(Predicate):
 
     def lowest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """Lower bound [m] of the value on each segment, (..., H - 1)."""
+        if not self._is_point(trajectory.layout):
+            return super().lowest(trajectory)
         return self._low(self._segments(trajectory), trajectory.layout.radius)
 
     def highest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """Largest value [m] seen on each segment, (..., H - 1)."""
+        if not self._is_point(trajectory.layout):
+            return super().highest(trajectory)
         return self._high(self._segments(trajectory), trajectory.layout.radius)
 
     def least(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
         """See ``Predicate.least``; only segments that can hold it are cut."""
+        if not self._is_point(trajectory.layout):
+            return super().least(trajectory, temperature)
         segments, radius = self._segments(trajectory), trajectory.layout.radius
         with torch.no_grad():
             begin, end, travel = self._ends(segments, radius)
@@ -131,6 +107,8 @@ class In(Predicate):
 
     def most(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
         """See ``Predicate.most``; only segments that can hold it are cut."""
+        if not self._is_point(trajectory.layout):
+            return super().most(trajectory, temperature)
         segments, radius = self._segments(trajectory), trajectory.layout.radius
         with torch.no_grad():
             begin, end, travel = self._ends(segments, radius)
@@ -138,6 +116,10 @@ class In(Predicate):
             needed = high.amax(-1, keepdim=True) - NEGLIGIBLE * temperature
             where = ((begin + end + travel) / 2 >= needed).nonzero(as_tuple=True)
         return soft_max(high.index_put(where, self._high(segments[where], radius)), temperature)
+
+    def _is_point(self, layout: Layout) -> bool:
+        """Whether the channel ``position`` is all that counts."""
+        return layout.body is None or (self.body == 0 and "position" in layout.names)
 
     def _value(
         self, points: Float[Tensor, "... d"], times: Float[Tensor, "..."], radius: float
@@ -154,36 +136,36 @@ class In(Predicate):
         times = with_middles(trajectory.times, dim=-1) if self.moves else points[..., 0]
         return points, times
 
-    def _segments(self, trajectory: Trajectory) -> _Segments:
+    def _segments(self, trajectory: Trajectory) -> Segments:
         points = trajectory.channel("position")
         times = trajectory.times if self.moves else points[..., 0]
         if points.shape[-2] == 1:  # a lone waypoint is a segment of no length
             points, times = points.repeat_interleave(2, -2), times.repeat_interleave(2, -1)
         start, begin = points[..., :-1, :].contiguous(), times[..., :-1].contiguous()
-        return _Segments(start, points.diff(dim=-2), begin, times.diff(dim=-1))
+        return Segments(start, points.diff(dim=-2), begin, times.diff(dim=-1))
 
     def _ends(
-        self, segments: _Segments, radius: float
+        self, segments: Segments, radius: float
     ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."], Float[Tensor, "..."]]:
         """Values at both ends of each segment, and how far it may wander between them [m]."""
         begin = self._value(segments.start, segments.begin, radius)
         end = self._value(segments.start + segments.step, segments.begin + segments.lapse, radius)
         return begin, end, self._travel(segments)
 
-    def _travel(self, segments: _Segments) -> Float[Tensor, "..."]:
+    def _travel(self, segments: Segments) -> Float[Tensor, "..."]:
         way: Tensor = torch.linalg.vector_norm(segments.step, dim=-1)
         return self.region.slope * way + self.region.top_speed * segments.lapse
 
-    def _low(self, segments: _Segments, radius: float) -> Float[Tensor, "..."]:
+    def _low(self, segments: Segments, radius: float) -> Float[Tensor, "..."]:
         value, wander = self._along(segments, radius)
         return ((value[..., 1:] + value[..., :-1] - wander) / 2).amin(-1)
 
-    def _high(self, segments: _Segments, radius: float) -> Float[Tensor, "..."]:
+    def _high(self, segments: Segments, radius: float) -> Float[Tensor, "..."]:
         value, _ = self._along(segments, radius)
         return value.amax(-1)
 
     def _along(
-        self, segments: _Segments, radius: float
+        self, segments: Segments, radius: float
     ) -> tuple[Float[Tensor, "... P+1"], Float[Tensor, "... P"]]:
         """Values [m] at the ends of the pieces, and how far the value may wander in each [m]."""
         travel = self._travel(segments)
@@ -197,33 +179,12 @@ class In(Predicate):
             return value, self.region.travel(at, when)
         return value, fraction.diff(dim=-1) * travel[..., None]
 
-    def _cuts(self, segments: _Segments, travel: Float[Tensor, "..."]) -> Float[Tensor, "... P+1"]:
-        """Where to cut each segment, 0 to 1: nearest to a ball's centre, else pieces of 2 cm.
-
-        A short segment's last pieces are empty, so that its cuts do not depend on the others.
-        """
+    def _cuts(self, segments: Segments, travel: Float[Tensor, "..."]) -> Float[Tensor, "... P+1"]:
+        """Where to cut each segment, 0 to 1: nearest to a ball's centre, else pieces of 2 cm."""
         start, step = segments.start.detach(), segments.step.detach()
         if isinstance(self.region, Ball):
             towards = constant(self.region.center, step.dtype, step.device) - start
             square = step.square().sum(-1).clamp_min(torch.finfo(step.dtype).tiny)
             nearest = ((towards * step).sum(-1) / square).clamp(0, 1)
             return torch.stack([torch.zeros_like(nearest), nearest, torch.ones_like(nearest)], -1)
-        own = (travel / PIECE).ceil().nan_to_num(1.0).clamp(1, MAX_PIECES)[..., None]
-        most = int(own.max()) if own.numel() else 1
-        count = torch.arange(most + 1, dtype=step.dtype, device=step.device)
-        return (count / own).clamp_max(1)
-
-
-def with_middles(x: Tensor, dim: int) -> Tensor:
-    """The entries along an axis, then the means of neighbours: H to 2 H - 1."""
-    count = x.shape[dim] - 1
-    return torch.cat([x, torch.lerp(x.narrow(dim, 0, count), x.narrow(dim, 1, count), 0.5)], dim)
-
-
-def sum_by_row(
-    costs: Float[Tensor, "A"], where: Int[Tensor, "A"], like: Float[Tensor, "... K"]
-) -> Float[Tensor, "..."]:
-    """Sum over the last axis of costs given at some of the flat indices of a tensor."""
-    row = where.div(like.shape[-1], rounding_mode="floor")
-    total = costs.new_zeros(like[..., 0].numel()).index_add(0, row, costs)
-    return total.view(like.shape[:-1])
+        return pieces(travel)

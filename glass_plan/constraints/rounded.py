@@ -17,7 +17,7 @@ from torch import Tensor
 
 from glass_plan.constraints.checks import Numbers, constant
 from glass_plan.constraints.geometry import Ball, Box, Region
-from glass_plan.constraints.inside import sum_by_row, with_middles
+from glass_plan.constraints.pieces import sum_by_row, with_middles
 from glass_plan.layout import Trajectory
 
 Rounded = tuple[Numbers, Numbers, float]

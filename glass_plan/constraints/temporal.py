@@ -1,6 +1,7 @@
 """What a region demands over time: Avoid, StayIn, Reach.
 
-Avoid(R) = always not In(R), StayIn(R) = always In(R), Reach(R) = eventually In(R).
+Avoid(R) = always not In(R), StayIn(R) = always In(R), Reach(R) = eventually In(R). The centre of a
+body is the channel ``position``, or the tool of its spheres where there is none.
 """
 
 from __future__ import annotations
@@ -8,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jaxtyping import Float
+from torch import Tensor
+
 from glass_plan.constraints.base import Constraint, Penalty
 from glass_plan.constraints.checks import not_negative
 from glass_plan.constraints.geometry import Region, region
 from glass_plan.constraints.inside import In
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.constraints.rounded import AvoidRounded, Rounded, rounded
+from glass_plan.constraints.spheres import shared_penalty
+from glass_plan.layout import Trajectory
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,13 +61,13 @@ class Avoid(_About):
         self.__post_init__()
 
     @property
-    def predicate(self) -> Predicate:
+    def predicate(self) -> In:
         """No part of the body is in the region, grown by the clearance."""
         return In(self.region, grow=self.clearance, body=1, sign=-1)
 
     @classmethod
     def penalties(cls, terms: Sequence[Constraint]) -> list[Penalty]:
-        """One for all balls and upright boxes of a dimension, and one for each of the others."""
+        """One for all: of a point, balls and upright boxes of a dimension share theirs."""
         shapes: dict[int, list[Rounded]] = {}
         others: list[Penalty] = []
         for term in terms:
@@ -71,11 +77,32 @@ class Avoid(_About):
                 others.append(term.violation)
             else:
                 shapes.setdefault(term.region.dim, []).append(shape)
-        return [*map(AvoidRounded.of, shapes.values()), *others]
+        of_point = (*map(AvoidRounded.of, shapes.values()), *others)
+        predicates = tuple(term.predicate for term in terms if isinstance(term, Avoid))
+        return [_AvoidTogether(of_point, predicates)]
 
     def __repr__(self) -> str:
         margin = f", margin={self.clearance}" if self.clearance else ""
         return f"Avoid({self.region!r}{margin}){self._suffix()}"
+
+
+@dataclass(frozen=True)
+class _AvoidTogether:
+    """The violation of avoiding several regions.
+
+    Args:
+        of_point: penalties of a point with a radius.
+        predicates: of a body of spheres, which is placed once for all.
+    """
+
+    of_point: tuple[Penalty, ...]
+    predicates: tuple[In, ...]
+
+    def __call__(self, trajectory: Trajectory, *, buffer: float) -> Float[Tensor, "..."]:
+        if trajectory.layout.body is not None:
+            return shared_penalty(self.predicates, trajectory, buffer=buffer)
+        first, *rest = (penalty(trajectory, buffer=buffer) for penalty in self.of_point)
+        return sum(rest, start=first)
 
 
 @dataclass(frozen=True, repr=False)

@@ -27,7 +27,7 @@ from glass_plan.constraints import (
     dump_spec,
     parse_spec,
 )
-from glass_plan.constraints.inside import PIECE
+from glass_plan.constraints.pieces import PIECE
 from glass_plan.errors import LayoutError, SpecError
 from glass_plan.layout import POINT_MASS, Trajectory
 from tests.constraints.strategies import through, wander

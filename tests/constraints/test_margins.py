@@ -23,7 +23,7 @@ from glass_plan.constraints import (
     soft_max,
     soft_min,
 )
-from glass_plan.constraints.inside import PIECE
+from glass_plan.constraints.pieces import PIECE
 from glass_plan.errors import RequestError
 from glass_plan.layout import POINT_MASS, Trajectory
 from tests.constraints.strategies import (
