@@ -20,6 +20,7 @@ from PIL import Image
 from scipy.interpolate import CubicSpline
 
 import glass_plan as gp
+from experiments import gallery_arm
 from experiments.gallery_entries import ENTRIES, Entry, Limit, Way
 from glass_plan.constraints.dynamics import Below
 from glass_plan.constraints.leaf import Leaf
@@ -52,6 +53,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for entry in (entry for entries in ENTRIES.values() for entry in entries):
         save(picture(entry), folder / image_name(entry))
+    save(gallery_arm.picture((WIDTH / DPI, HEIGHT / DPI), DPI), folder / f"{gallery_arm.NAME}.png")
     PAGE.write_text(filled(PAGE.read_text()))
 
 
@@ -59,6 +61,8 @@ def filled(page: str) -> str:
     """The page with its blocks made from the list."""
 
     def block(match: re.Match[str]) -> str:
+        if match[2] == gallery_arm.NAME:
+            return f"{match[1]}\n{arm_section()}{match[3]}"
         return f"{match[1]}\n{''.join(map(section, ENTRIES[match[2]]))}{match[3]}"
 
     return BLOCK.sub(block, page)
@@ -72,6 +76,12 @@ def section(entry: Entry) -> str:
     if entry.in_python_only:
         return f"{text}In Python only: a specification file holds no functions.\n\n"
     return f"{text}```yaml\n{gp.dump_spec(value(entry))}```\n\n"
+
+
+def arm_section() -> str:
+    """Picture and Python of the arm."""
+    image = f"![An arm]({IMAGES}/{gallery_arm.NAME}.png)"
+    return f"{image}\n\n```python\n{gallery_arm.PYTHON}```\n\n"
 
 
 def image_name(entry: Entry) -> str:

@@ -35,7 +35,7 @@ COUNTS = {
     "panda_hand": 8,
     "panda_leftfinger": 3,
 }
-"""Spheres of each link; a fourth on links 1 to 4 would take off less than 1 mm."""
+"""Spheres of each link; a fourth on links 1 to 4 would take off about 1 mm."""
 
 UNCOVERED = 0.004
 """How far a point of a hull may be outside the spheres [m], on the samples of the fit."""

@@ -3,7 +3,7 @@
 Colours are Okabe & Ito's (2008), told apart by colour-blind readers: what to avoid is red, what to
 reach green, what to stay in a blue outline. Balls, upright boxes and maps of cells are drawn as
 such, any other region by its contour within the axes' limits (contours.py). Regions of more than
-two coordinates are seen from above. Knows nothing of simulators.
+two coordinates are seen from above, bodies of spheres from any side. Knows nothing of simulators.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.patches import Circle, Patch, PathPatch, Rectangle
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
+from glass_plan.bodies import spheres_of
 from glass_plan.constraints.base import All, AnyOf, Constraint
 from glass_plan.constraints.compounds import Union
 from glass_plan.constraints.formulas import Temporal
@@ -30,7 +33,7 @@ from glass_plan.constraints.moving import Carried
 from glass_plan.constraints.preferences import Prefer
 from glass_plan.contours import contours
 from glass_plan.errors import RequestError
-from glass_plan.layout import Trajectory
+from glass_plan.layout import Layout, Trajectory
 from glass_plan.records import Plan
 
 RED, GREEN, BLUE, SKY, BLACK = "#D55E00", "#009E73", "#0072B2", "#56B4E9", "#000000"
@@ -241,6 +244,38 @@ def draw_trajectory(
     """A path through positions (H, 2) [m]; ``width`` in points."""
     xy = np.asarray(positions, dtype=np.float64)
     ax.plot(xy[:, 0], xy[:, 1], color=colour, alpha=alpha, linewidth=width, zorder=4)
+
+
+def draw_body(
+    ax: Axes,
+    x: Float[Tensor, "D"],
+    layout: Layout,
+    *,
+    axes: tuple[int, int] = (0, 2),
+    colour: str = BLACK,
+    alpha: float = 0.3,
+    zorder: float = 3.0,
+) -> None:
+    """The spheres of a body in one transition, as one shape.
+
+    Args:
+        ax: drawn on.
+        x: (D,) joints, positions and poses in world units.
+        layout: whose body is drawn.
+        axes: coordinates to the right and upwards; (0, 2) from the side, (0, 1) from above.
+        colour: hexadecimal.
+        alpha: how strong the filling is, 0 (white) to 1.
+        zorder: matplotlib's, higher is further in front.
+
+    Raises:
+        LayoutError: the layout has no body, or it does not fit.
+    """
+    spheres = spheres_of(layout, tool=False, dtype=x.dtype, device=x.device)
+    centers = spheres.centers(x.detach())[:, list(axes)].tolist()
+    rim = np.array(to_rgb(colour))
+    for face, width in ((rim, 1.5), (1 - alpha * (1 - rim), 0.0)):  # an outline of them all
+        for center, radius in zip(centers, spheres.radii.tolist(), strict=True):
+            ax.add_patch(Circle(center, radius, color=face, linewidth=width, zorder=zorder))
 
 
 def draw_plan(ax: Axes, plan: Plan) -> None:

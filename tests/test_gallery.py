@@ -7,11 +7,14 @@ import re
 from dataclasses import fields, is_dataclass
 
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 
 import glass_plan as gp
+from experiments import gallery_arm
 from experiments.gallery import (
     DOCS,
+    DPI,
     HEIGHT,
     IMAGES,
     PAGE,
@@ -26,6 +29,8 @@ from experiments.gallery import (
 )
 from experiments.gallery_entries import ENTRIES
 from glass_plan import constraints
+from glass_plan.report.figures import VIOLATED
+from glass_plan.viz import BLACK, RED
 from tests.pages import python_blocks
 
 ALL_ENTRIES = [entry for entries in ENTRIES.values() for entry in entries]
@@ -56,7 +61,7 @@ def test_every_public_constraint_and_region_is_shown_once():
 def test_the_page_is_what_the_script_makes():
     text = PAGE.read_text()
     assert filled(text) == text
-    assert set(re.findall(r"<!-- gallery: (\w+) -->", text)) == set(ENTRIES)
+    assert set(re.findall(r"<!-- gallery: (\w+) -->", text)) == {*ENTRIES, gallery_arm.NAME}
 
 
 def test_a_page_with_an_entry_changed_is_made_anew():
@@ -103,4 +108,15 @@ def test_every_picture_is_small_and_can_be_made_again(entry, tmp_path):
 
 def test_every_picture_kept_is_shown():
     kept = {path.name for path in (DOCS / IMAGES).iterdir()}
-    assert kept == {image_name(entry) for entry in ALL_ENTRIES}
+    assert kept == {*map(image_name, ALL_ENTRIES), f"{gallery_arm.NAME}.png"}
+
+
+def test_the_picture_of_the_arm_is_small_and_can_be_made_again(tmp_path):
+    made = gallery_arm.picture((WIDTH / DPI, HEIGHT / DPI), DPI)
+    colours = {to_hex(patch.get_edgecolor()).upper() for patch in made.axes[0].patches}
+    assert {BLACK, RED, VIOLATED} <= colours
+    save(made, tmp_path / "again.png")
+    for path in (DOCS / IMAGES / f"{gallery_arm.NAME}.png", tmp_path / "again.png"):
+        assert path.stat().st_size < MAX_BYTES
+        with Image.open(path) as image:
+            assert image.size == (WIDTH, HEIGHT)

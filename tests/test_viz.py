@@ -45,6 +45,7 @@ from glass_plan.constraints import (
 from glass_plan.errors import RequestError
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.records import Plan, Status
+from tests.arms import HOLDING, READY, at_rest
 
 BALL, BOX = Ball((1.0, 2.0), 0.5), Box((-1.0, -2.0), (0.0, 3.0))
 MAP = ((1, 1, 1), (1, 0, 1))
@@ -261,3 +262,13 @@ def test_a_plan_is_bold_over_its_faint_candidates(ax: Axes) -> None:
     assert len(faint.get_paths()) == 5
     assert bold.get_linewidth() > max(faint.get_linewidths())
     assert bold.get_zorder() > faint.get_zorder()
+
+
+def test_a_body_is_drawn_with_a_circle_for_every_sphere(ax: Axes) -> None:
+    viz.draw_body(ax, at_rest(READY, HOLDING).x[0], HOLDING, axes=(0, 1), colour=viz.RED)
+    outlined, filled = ax.patches[: len(ax.patches) // 2], ax.patches[len(ax.patches) // 2 :]
+    radii = sorted(sphere.radius for sphere in HOLDING.body.spheres)
+    for patches in (outlined, filled):
+        assert sorted(patch.radius for patch in patches) == pytest.approx(radii)
+    cube = next(patch for patch in filled if patch.center[1] > 4.9)  # beside all of the arm
+    assert cube.center == pytest.approx((0.01, 5.0))
