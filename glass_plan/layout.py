@@ -2,7 +2,8 @@
 
 A trajectory is a tensor ``(..., H, D)`` in world units. The time from each waypoint to the next is
 one of its channels, ``dt`` [s]: a plan of H waypoints spans two cells or the whole maze, and
-steering may slow it down anywhere. Knows nothing of models, constraints or robots.
+steering may slow it down anywhere. Knows nothing of models and constraints, and of a
+robot only the name.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import mujoco
 import numpy as np
@@ -124,6 +126,12 @@ def test_shape_and_type_are_those_of_the_joints(dtype):
 def test_an_empty_batch_has_no_positions():
     found = places(torch.zeros(0, 2, 9), [("panda_hand", (0, 0, 0))] * 2)
     assert found.shape == (0, 2, 2, 3)
+
+
+def test_the_library_is_imported_for_robots_alone():
+    code = "import sys, glass_plan as gp; gp.panda_body(); "
+    code += "sys.exit('pytorch_kinematics' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_no_curve_bends_more_than_its_bound():
