@@ -69,6 +69,7 @@ from glass_plan.rewards import Reward
 from glass_plan.robots import panda_body
 from glass_plan.rollout import run_episode
 from glass_plan.safety import SafetyReport
+from glass_plan.strengths import Constant, Ramp, Window
 
 __all__ = [
     "AccelLimit",
@@ -82,6 +83,7 @@ __all__ = [
     "Capsule",
     "Channel",
     "CheckpointError",
+    "Constant",
     "Constraint",
     "ConvexPolygon",
     "Curvature",
@@ -113,6 +115,7 @@ __all__ = [
     "Polygon",
     "Prefer",
     "ProtocolError",
+    "Ramp",
     "Raster",
     "Reach",
     "RecedingHorizon",
@@ -132,6 +135,7 @@ __all__ = [
     "Union",
     "Until",
     "Visit",
+    "Window",
     "dump_spec",
     "json_schema",
     "judge",

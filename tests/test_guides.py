@@ -1,4 +1,4 @@
-"""Guides on any tensors: combiners by hand, windows, and rewards that say little."""
+"""Guides on any tensors: combiners by hand, and rewards that say little."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glass_plan.errors import KernelError
 from glass_plan.guidance import (
     Constant,
     GradientGuide,
     ProxGuide,
-    Ramp,
     TiltedGuide,
-    Window,
     conflict_gate,
     pcgrad,
     sine_subspace,
@@ -27,8 +24,6 @@ from tests.kernels.targets import GAUSSIAN, Mixture
 
 NORMAL = Mixture()
 T, SPREAD = 0.4, 0.6**2 / (0.4**2 + 0.6**2)  # of p(x_1 | x_t) for data of unit variance
-SCALES = {"constant": Constant(0.5), "window": Window(0.2, 0.7, 0.5), "ramp": Ramp(0.2, 0.7, 0.5)}
-WORTH = {"constant": (0.5, 0.5, 0.5), "window": (0.0, 0.5, 0.0), "ramp": (0.0, 0.25, 0.5)}
 
 
 def seeded(seed=0):
@@ -51,20 +46,6 @@ def flat(x):
 
 def forbid(x):
     return torch.full((len(x),), -math.inf, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("name", SCALES)
-def test_a_scale_says_how_strong_guidance_is_at_a_time(name):
-    got = tuple(SCALES[name](t) for t in (0.1, 0.45, 0.9))
-    assert got == pytest.approx(WORTH[name])
-
-
-@pytest.mark.parametrize(
-    "build", [lambda: Constant(-1.0), lambda: Window(0.7, 0.2), lambda: Ramp(0.2, 1.2)]
-)
-def test_a_scale_out_of_range_is_refused(build):
-    with pytest.raises(KernelError, match=r"finite and >= 0|0 <= t_min < t_max <= 1"):
-        build()
 
 
 def test_surgery_takes_away_what_opposes_the_other():

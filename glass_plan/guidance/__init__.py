@@ -12,7 +12,7 @@ from glass_plan.guidance.project import Ending, Projected, project
 from glass_plan.guidance.prox import ProxGuide, sine_subspace
 from glass_plan.guidance.tilted import TiltedGuide
 from glass_plan.guidance.trajectory import TrajectoryProx, smoothing_kernel, with_positions
-from glass_plan.guidance.windows import Constant, Ramp, Window
+from glass_plan.strengths import Constant, Ramp, Window
 
 __all__ = [
     "COMBINERS",

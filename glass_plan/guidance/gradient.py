@@ -24,9 +24,9 @@ from torch import Tensor
 
 from glass_plan.denoisers import Denoiser
 from glass_plan.guidance.combine import Combiner, total
-from glass_plan.guidance.windows import Constant
 from glass_plan.kernels.value import Potential
 from glass_plan.schedules import Linear, Schedule
+from glass_plan.strengths import Constant
 
 ALPHA_MIN = 1e-3
 """Below this signal D does not depend on x, and alpha in a denominator is held."""

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from glass_plan.errors import KernelError
 from glass_plan.guidance.gradient import gradient
-from glass_plan.guidance.windows import Constant
 from glass_plan.kernels.value import Potential
 from glass_plan.schedules import Linear, Schedule
+from glass_plan.strengths import Constant
 
 
 @dataclass(frozen=True)
