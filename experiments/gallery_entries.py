@@ -282,8 +282,12 @@ OPERATORS = (
     ),
     Entry(
         "Prefer",
-        "A wish with a weight, beside what must hold: it steers, and no plan fails by it.",
-        "gp.Reach(gp.Ball((1.2, 0.4), 0.4)) & gp.Prefer(gp.Avoid(gp.Ball((-0.3, 0.0), 0.5)), 0.5)",
+        "A wish with a weight, beside what must hold: it steers, and no plan fails by it. "
+        "A schedule (`Constant`, `Window`, `Ramp`) changes the weight over flow time, "
+        "from 0 (noise) to 1 (data).",
+        "gp.Reach(gp.Ball((1.2, 0.4), 0.4)) & gp.Prefer(\n"
+        "    gp.Avoid(gp.Ball((-0.3, 0.0), 0.5)), weight=0.5, schedule=gp.Ramp(0.3, 0.8)\n"
+        ")",
         ((-1.7, 0.0), (-0.5, -0.9), (1.2, 0.3)),
         ((-1.7, 0.2), (-0.3, 1.0), (1.7, 1.1)),
     ),

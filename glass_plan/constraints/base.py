@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import ClassVar, Protocol, Self
 
 import torch
@@ -25,7 +25,8 @@ from glass_plan.constraints.checks import LARGEST, check_name, items, shown
 from glass_plan.constraints.smooth import Instants, all_instants, any_instants, soft_max, soft_min
 from glass_plan.errors import RequestError, SpecError
 from glass_plan.layout import Layout, Trajectory
-from glass_plan.rewards import Reward
+from glass_plan.rewards import Reward, Timed
+from glass_plan.strengths import FULL, Constant, Strength
 
 
 def refuse_soft(kind: str, terms: tuple[Constraint, ...]) -> None:
@@ -141,17 +142,32 @@ class Constraint(ABC):
         """Top-level conjuncts under unique names."""
         return {self.label: self}
 
-    def soft(self, weight: float = 1.0, buffer: float = 0.05) -> Reward:
-        """Log-potential -weight * violation.
+    def at(self, t: float) -> Constraint:
+        """What steering asks for at flow time ``t`` (0 noise, 1 data); itself without schedules."""
+        return self
+
+    def soft(
+        self, weight: float = 1.0, buffer: float = 0.05, *, schedule: Strength = FULL
+    ) -> Reward:
+        """Log-potential -weight * schedule(t) * violation at flow time t; a plain call means t = 1.
 
         Args:
             weight: >= 0 [nat per squared unit].
             buffer: margin asked for, in each leaf's own unit.
+            schedule: strength over flow time. One that is 0 at t = 1 steers on the way only: the
+                target does not contain the constraint, and final weights do not count it.
+
+        Raises:
+            RequestError: weight or buffer out of range, or no schedule.
         """
         for what, value in (("weight", weight), ("buffer", buffer)):
             if not 0 <= value < math.inf:
                 raise RequestError(f"{self.label}: {what} must be >= 0 and finite, got {value}")
-        return Reward(_Penalty(self, float(weight), float(buffer)), self.label)
+        if not isinstance(schedule, Strength):
+            raise RequestError(
+                f"{self.label}: schedule must be a Constant, Window or Ramp, got {shown(schedule)}"
+            )
+        return Reward(_Penalty(self, float(weight), float(buffer), schedule), self.label)
 
     def hard(self, margin: float = 0.0) -> Hard:
         """What projection demands: an exact margin of at least ``margin``, in each leaf's unit."""
@@ -182,15 +198,20 @@ class Hard:
 
 
 @dataclass(frozen=True)
-class _Penalty:
-    """-weight * violation; a value, so that the reward pickles and compares."""
+class _Penalty(Timed):
+    """-weight * schedule(t) * violation; a value, so that the reward pickles and compares."""
 
     constraint: Constraint
     weight: float
     buffer: float
+    schedule: Strength
 
     def __call__(self, trajectory: Trajectory) -> Float[Tensor, "..."]:
-        return -self.weight * self.constraint.violation(trajectory, buffer=self.buffer)
+        weight = self.weight * self.schedule(1.0)
+        return -weight * self.constraint.violation(trajectory, buffer=self.buffer)
+
+    def at(self, t: float) -> _Penalty:
+        return replace(self, constraint=self.constraint.at(t), schedule=Constant(self.schedule(t)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -251,6 +272,11 @@ class All(_Joined):
     def is_soft(self) -> bool:
         """Whether any term is."""
         return any(term.is_soft for term in self.terms)
+
+    def at(self, t: float) -> All:
+        """Of the terms at that time; see ``Constraint.at``."""
+        terms = tuple(term.at(t) for term in self.terms)
+        return self if terms == self.terms else replace(self, terms=terms)
 
     def margin(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Float[Tensor, "..."]:
         """Smallest of the terms' margins; see ``Constraint.margin``."""

@@ -6,10 +6,11 @@ from dataclasses import fields
 from typing import Any
 
 from glass_plan.constraints.base import Constraint
-from glass_plan.constraints.forms import ATTRIBUTES, LISTS, OPERATORS, SHAPES
+from glass_plan.constraints.forms import ATTRIBUTES, LISTS, OPERATORS, SCHEDULES, SHAPES
 from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.reader import Reader
 from glass_plan.errors import SpecError
+from glass_plan.strengths import Strength
 
 
 def from_dict(document: object) -> Constraint:
@@ -54,11 +55,13 @@ def _key(value: object, kinds: dict[str, Any]) -> str:
 
 
 def _plain(value: object) -> Any:
-    """A region, or a value in one, as dicts, lists and numbers, without what is at its default."""
+    """A region, a schedule or a value in one, as dicts, lists and numbers, without defaults."""
     if isinstance(value, LISTS):
         return {_key(value, SHAPES): [_plain(part) for part in value.parts]}
     if isinstance(value, Region):
         return {_key(value, SHAPES): _fields(value)}
+    if isinstance(value, Strength):
+        return {_key(value, SCHEDULES): _fields(value)}
     return [_plain(x) for x in value] if isinstance(value, tuple) else value
 
 

@@ -24,6 +24,7 @@ from glass_plan.constraints.rasters import Raster
 from glass_plan.constraints.sketches import NearTo
 from glass_plan.constraints.temporal import Avoid, Reach, StayIn
 from glass_plan.constraints.until import Release, Until
+from glass_plan.strengths import Constant, Ramp, Strength, Window
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ OPERATORS: dict[str, Form] = {
     "until": Form(Until, "hold", beside=("window",)),
     "release": Form(Release, "hold", beside=("window",)),
     "at_end": Form(AtEnd, "term"),
-    "prefer": Form(Prefer, "term", beside=("weight",)),
+    "prefer": Form(Prefer, "term", beside=("weight", "schedule")),
     "avoid": Form(Avoid, "region", inside=("margin",)),
     "stay_in": Form(StayIn, "region"),
     "reach": Form(Reach, "region"),
@@ -93,12 +94,15 @@ IMAGE = "image"
 LISTS = (Union, Intersection)
 """Shapes that are written as the list of their parts."""
 
+SCHEDULES: dict[str, type[Strength]] = {"constant": Constant, "window": Window, "ramp": Ramp}
+"""Over flow time."""
+
 ATTRIBUTES = {"margin": "clearance"}
 """Keys that are the names of arguments, but not of the attributes."""
 
 
 def keys(kind: Any) -> list[str]:
-    """Names of the fields of a kind of region or constraint that are written inside its key."""
+    """Names of the fields of a kind of value that are written inside its key."""
     return [field.name for field in fields(kind) if not field.kw_only]
 
 

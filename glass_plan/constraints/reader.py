@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_plan.constraints.base import Constraint
-from glass_plan.constraints.checks import shown
+from glass_plan.constraints.checks import number, shown
 from glass_plan.constraints.forms import (
     BESIDE,
     IMAGE,
     LISTS,
     OPERATORS,
+    SCHEDULES,
     SHAPES,
     keys,
     required,
@@ -26,6 +27,7 @@ from glass_plan.constraints.forms import (
 from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.rasters import Raster
 from glass_plan.errors import SpecError, did_you_mean
+from glass_plan.strengths import Strength
 
 VERSION = 1
 """Of the format; a document may say which it is written in."""
@@ -101,6 +103,8 @@ class Reader:
         inside = body if isinstance(body, dict) else {}
         given = {name: inside[name] for name in form.inside if name in inside}
         given |= {name: mapping[name] for name in form.beside if name in mapping}
+        if "schedule" in given:
+            given["schedule"] = _schedule(given["schedule"], f"{here.removesuffix(key)}schedule")
         match form.body:
             case "terms":
                 given["terms"] = self._several(body, here)
@@ -167,6 +171,15 @@ class Reader:
                 "write its path from there"
             )
         return self.folder / name
+
+
+def _schedule(entry: object, path: str) -> Strength:
+    """A strength over flow time."""
+    key, here, mapping = _choose(entry, path, tuple(SCHEDULES), ())
+    kind: Callable[..., Strength] = SCHEDULES[key]
+    given = _given(mapping[key], here, kind)
+    numbers = {name: number(f"{here}.{name}:", value) for name, value in given.items()}
+    return _make(kind, here, **numbers)
 
 
 def _given(body: object, here: str, kind: Any) -> dict[str, Any]:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from glass_plan.constraints.forms import IMAGE, LISTS, OPERATORS, SHAPES, Form, keys, required
+from glass_plan.constraints.forms import (
+    IMAGE,
+    LISTS,
+    OPERATORS,
+    SCHEDULES,
+    SHAPES,
+    Form,
+    keys,
+    required,
+)
 from glass_plan.constraints.reader import VERSION
 
 Schema = dict[str, Any]
@@ -15,6 +24,7 @@ Schema = dict[str, Any]
 NUMBER: Schema = {"type": "number"}
 ABOVE_0: Schema = {"type": "number", "exclusiveMinimum": 0}
 AT_LEAST_0: Schema = {"type": "number", "minimum": 0}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 POINT: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
 BOOLEAN: Schema = {"type": "boolean"}
 CONSTRAINT: Schema = {"$ref": "#/$defs/constraint"}
@@ -33,6 +43,8 @@ FIELDS: dict[str, Schema] = {
     **dict.fromkeys(("by", "rate"), AT_LEAST_0),
     **dict.fromkeys(("offset", "since"), NUMBER),
     **dict.fromkeys(("loop", "walled"), BOOLEAN),
+    **dict.fromkeys(("t_min", "t_max"), SHARE),
+    "beta": AT_LEAST_0,
     "radii": _many(ABOVE_0, 1),
     "rotation": {"anyOf": [NUMBER, {"type": "array", "items": NUMBER}]},
     "occupancy": _many(BITS, 1),
@@ -68,6 +80,7 @@ BESIDE: dict[str, Schema] = {
     "name": {"type": "string", "maxLength": 64},
     "margin": AT_LEAST_0,
     "weight": AT_LEAST_0,
+    "schedule": {"$ref": "#/$defs/schedule"},
     "window": {"type": "array", "items": AT_LEAST_0, "minItems": 2, "maxItems": 2},
 }
 
@@ -92,6 +105,7 @@ def json_schema() -> Schema:
         "$defs": {
             "constraint": {"oneOf": [_alone(key, body) for key, body in operators.items()]},
             "region": _choice(shapes),
+            "schedule": _choice({key: _object(kind) for key, kind in SCHEDULES.items()}),
         },
     }
 

@@ -34,6 +34,7 @@ from glass_plan.constraints import (
     Moving,
     NearTo,
     Polygon,
+    Prefer,
     Raster,
     Reach,
     Region,
@@ -46,6 +47,7 @@ from glass_plan.constraints import (
     Until,
 )
 from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.strengths import Constant, Ramp, Strength, Window
 
 coordinate = st.floats(-3, 3, allow_nan=False)
 point = st.tuples(coordinate, coordinate)
@@ -189,6 +191,26 @@ def any_constraints(draw: st.DrawFn) -> Constraint:
 
 
 constraints: st.SearchStrategy[Constraint] = any_constraints()
+
+flow_times = st.floats(0, 1)
+betas = st.sampled_from([0.0, 0.5, 1.0, 3.0])
+between = st.tuples(flow_times, flow_times).filter(lambda ends: ends[0] < ends[1])
+schedules: st.SearchStrategy[Strength] = st.one_of(
+    st.builds(Constant, betas),
+    st.builds(lambda ends, beta: Window(*ends, beta), between, betas),
+    st.builds(lambda ends, beta: Ramp(*ends, beta), between, betas),
+)
+preferences = st.builds(Prefer, constraints, st.floats(0, 9), schedules, name=names)
+specs: st.SearchStrategy[Constraint] = st.one_of(
+    constraints,
+    preferences,
+    st.builds(
+        lambda terms, name: All(tuple(terms), name=name),
+        st.lists(constraints | preferences, max_size=3),
+        names,
+    ),
+)
+"""Constraints with soft parts, which are in no operator but ``all``."""
 
 
 def wander(seed: int, *, batch: int = 3, length: int = 9, step: float = 0.2) -> Trajectory:

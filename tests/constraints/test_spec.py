@@ -30,10 +30,10 @@ from glass_plan.constraints import (
     parse_spec,
     to_dict,
 )
-from glass_plan.constraints.forms import OPERATORS, SHAPES
+from glass_plan.constraints.forms import OPERATORS, SCHEDULES, SHAPES
 from glass_plan.constraints.spec import MAX_BYTES
 from glass_plan.errors import SpecError
-from tests.constraints.strategies import constraints
+from tests.constraints.strategies import specs
 
 DESIGN = """
 all:
@@ -76,14 +76,14 @@ def test_every_other_key_reads_as_its_operator() -> None:
 
 
 @settings(max_examples=60)
-@given(c=constraints)
+@given(c=specs)
 def test_yaml_and_json_round_trip_any_constraint(c: Constraint) -> None:
     assert parse_spec(dump_spec(c)) == c
     assert from_dict(json.loads(json.dumps(to_dict(c)))) == c
 
 
 @settings(max_examples=60)
-@given(c=constraints)
+@given(c=specs)
 def test_the_schema_accepts_what_is_written(c: Constraint) -> None:
     SCHEMA.validate(to_dict(c))
 
@@ -208,6 +208,7 @@ def test_a_mutated_text_is_a_spec_or_a_spec_error(seed: int, text: str) -> None:
 
 
 KEYS = [*OPERATORS, *SHAPES, "name", "margin", "center", "radius", "shape", "low", "high"]
+KEYS += [*SCHEDULES, "weight", "schedule", "t_min", "t_max", "beta"]
 documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
