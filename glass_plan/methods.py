@@ -16,7 +16,7 @@ from torch import Tensor
 from glass_plan import kernels
 from glass_plan.checkpoint import Dynamics
 from glass_plan.guidance import TrajectoryProx
-from glass_plan.layout import Trajectory
+from glass_plan.kernels.value import Potential
 from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
 
@@ -85,7 +85,7 @@ class Request:
         denoise: the prior between this start and goal.
         sampling: the settings.
         dynamics: of the robot.
-        penalty: log-potential of the constraints, to be raised.
+        penalty: log-potential of the constraints over flow time, to be raised.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
         t_grid: flow times.
@@ -128,20 +128,28 @@ def _flow(request: Request) -> Draw:
 
 
 def _steered(request: Request) -> Draw:
-    """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering."""
+    """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering.
+
+    Look-aheads and the prox take the penalty of their own flow time; the target, and the archive's
+    order, that of t = 1.
+    """
     sampling, prior = request.sampling, request.denoise.prior
 
-    def cost(trajectory: Trajectory) -> Tensor:
-        return -request.penalty(trajectory)
+    def potential(penalty: Reward) -> Potential:
+        return lambda x_1: sampling.weight * penalty(prior.to_world(x_1, request.t_start))
 
-    def reward(x_1: Tensor) -> Tensor:
-        return sampling.weight * request.penalty(prior.to_world(x_1, request.t_start))
+    def at(t: float) -> Potential:
+        penalty = request.penalty.at(t)
+        return reward if penalty == target else potential(penalty)
 
+    target = request.penalty.at(1.0)
+    reward = potential(target)
     prox = TrajectoryProx(
-        request.denoise, cost, request.dynamics, request.t_start, request.max_speed
+        request.denoise, request.penalty, request.dynamics, request.t_start, request.max_speed
     )
     move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
-    steering = kernels.FeynmanKac(move, reward, ess_min=sampling.ess_min, base="move")
+    value = kernels.LookAhead(reward, at)
+    steering = kernels.FeynmanKac(move, reward, value, ess_min=sampling.ess_min, base="move")
     ran = _run(steering, request)
     assert isinstance(ran.state, kernels.Steered)
     return Draw(torch.cat([ran.state.x_1_hat, ran.state.archive.x_1]), ran.infos, ran.finished)

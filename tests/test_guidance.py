@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from glass_plan.guidance import TrajectoryProx, smoothing_kernel
 from glass_plan.kernels.base import is_guided
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.retiming import retime
+from glass_plan.strengths import Window
 from tests import tiny
 
 DISC = Avoid(Ball((1.0, 0.05), 0.2))
@@ -27,7 +30,7 @@ def straight(count=24):
 def prox():
     denoise = build_prior(tiny.CONFIG).condition(torch.zeros(4), torch.tensor([2.0, 0.0]))
     reward = DISC.soft(weight=1.0, buffer=0.05)
-    return TrajectoryProx(denoise, lambda trajectory: -reward(trajectory), tiny.BALL, steps=12)
+    return TrajectoryProx(denoise, reward, tiny.BALL, steps=12)
 
 
 def test_a_straight_way_is_bent_around_a_disc(prox):
@@ -52,7 +55,8 @@ def test_it_bends_more_smoothly_than_the_raw_gradient(prox):
     given = straight()
     position = given.channel("position").requires_grad_()
     x = torch.cat([position, given.x[..., 2:]], dim=-1)
-    (gradient,) = torch.autograd.grad(prox.penalty(Trajectory(x, POINT_MASS)).sum(), position)
+    penalty = -prox.reward(Trajectory(x, POINT_MASS))
+    (gradient,) = torch.autograd.grad(penalty.sum(), position)
     bent = prox.correct(straight()).channel("position")[0, :, 1]
     raw = -gradient[0, :, 1] * float(bent.abs().max() / gradient[0, :, 1].abs().max())
     smooth_turn, raw_turn = (torch.diff(y, n=2).abs().max() for y in (bent, raw))
@@ -90,6 +94,16 @@ def test_early_look_aheads_are_left_alone(prox):
     assert not torch.equal(prox(x, 0.9), prox.denoise(x, 0.9))
     assert is_guided(prox)
     assert not is_guided(prox.denoise)
+
+
+def test_a_scheduled_reward_bends_at_its_flow_times_only(prox):
+    late = replace(prox, reward=DISC.soft(schedule=Window(0.5, 0.9)))
+    x = torch.randn(3, *prox.denoise.prior.shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(late(x, 0.7), prox(x, 0.7))
+    nothing = replace(prox, reward=DISC.soft(0.0))
+    assert torch.equal(late(x, 0.4), nothing(x, 0.4))
+    assert torch.equal(late.correct(straight()).x, nothing.correct(straight()).x)
+    assert torch.equal(late.correct(straight(), 0.6).x, prox.correct(straight()).x)
 
 
 def test_the_smoothing_kernel_is_symmetric_and_keeps_the_ends():

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from glass_plan.constraints import Avoid, Ball, Box, Moving, Reach, SpeedLimit
+from glass_plan.constraints import Avoid, Ball, Box, Moving, Prefer, Reach, SpeedLimit, parse_spec
 from glass_plan.controller import remainder
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
 from glass_plan.methods import Sampling
 from glass_plan.planner import ENOUGH, Planner, choose
 from glass_plan.records import Status
+from glass_plan.strengths import Constant, Ramp, Window
 from glass_plan.tracking import Reference
 from tests.models import MODEL
 
@@ -134,6 +135,59 @@ def test_steering_goes_around_what_the_model_likes_to_drive_through(planner):
     assert steered.status is Status.FEASIBLE
     assert steered.margins["avoid_ball"] > 0
     assert steered.margins["walls"] > 0
+
+
+DISC, WISH = Avoid(Ball((1.0, 0.0), 0.12)), Avoid(Ball((0.0, -1.0), 0.3))
+
+
+def same_plan(plan, other):
+    assert torch.equal(plan.candidates.x, other.candidates.x)
+    assert np.array_equal(plan.states, other.states)
+    return plan.ess == other.ess and plan.log_z == other.log_z and plan.margins == other.margins
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Constant(0.0), Window(0.2, 0.3, 0.0), Ramp(0.3, 0.9, 0.0), Window(0.01, 0.02)],
+    ids=["constant", "window", "ramp", "between-steps"],
+)
+def test_a_part_without_strength_leaves_the_plan_the_same_to_the_bit(planner, schedule):
+    plain = planner.plan(START, GOAL, DISC, seed=0)
+    spec = DISC & Prefer(WISH, 5.0, schedule)
+    assert same_plan(planner.plan(START, GOAL, spec, seed=0), plain)
+
+
+def test_a_part_at_full_strength_is_as_good_as_without_a_schedule(planner):
+    plain = planner.plan(START, GOAL, DISC & Prefer(WISH, 5.0), seed=0)
+    window = planner.plan(START, GOAL, DISC & Prefer(WISH, 5.0, Window(0.0, 1.0)), seed=0)
+    assert same_plan(window, plain)
+
+
+def test_a_part_on_the_way_steers_and_is_not_in_the_target(planner):
+    plain = planner.plan(START, GOAL, DISC, seed=0)
+    passing = planner.plan(START, GOAL, DISC & Prefer(WISH, 5.0, Window(0.3, 0.9)), seed=0)
+    lasting = planner.plan(START, GOAL, DISC & Prefer(WISH, 5.0, Ramp(0.3, 0.9)), seed=0)
+    assert not torch.equal(passing.candidates.x, plain.candidates.x)
+    # the way through the U is blocked by the wish, which the target holds against all particles
+    assert lasting.log_z < passing.log_z
+
+
+def test_a_specification_with_a_scheduled_part_is_planned_with(planner):
+    spec = parse_spec(
+        """
+        all:
+          - avoid: {ball: {center: [1.0, 0.0], radius: 0.12}}
+            name: pillar
+          - prefer: {avoid: {ball: {center: [0.0, -1.2], radius: 0.2}}}
+            schedule: {window: {t_min: 0.3, t_max: 0.8}}
+          - prefer: {accel_limit: 8.0}
+            weight: 0.01
+            schedule: {ramp: {t_min: 0.5, t_max: 0.9}}
+        """
+    )
+    plan = planner.plan(START, GOAL, spec, seed=0)
+    assert plan.status is Status.FEASIBLE
+    assert set(plan.margins) == {"walls", "pillar"}
 
 
 def test_projection_leads_an_unguided_plan_around_a_disc(planner):

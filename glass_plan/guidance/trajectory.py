@@ -1,16 +1,15 @@
 """Guidance in the denoiser's place: D_t(x) is replaced by a nearby trajectory that violates less.
 
-The penalty is descended from D by a few covariant gradient steps on the positions (the gradient is
-smoothed along the way before it is followed, Ratliff et al. 2009), until it is zero or the steps
-are used up: a trajectory bends as a whole, keeps its ends and stays near; then its speeds are made
-drivable. No gradient goes through the network,
-and all constraints pull at once. Earlier than ``t_min`` the look-ahead is a blur of several routes
-and is left alone.
+The penalty, minus the reward at flow time t, is descended from D by a few covariant gradient steps
+on the positions (the gradient is smoothed along the way before it is followed, Ratliff et al.
+2009), until it is zero or the steps are used up: a trajectory bends as a whole, keeps its ends and
+stays near; then its speeds are made drivable. No gradient goes through the network, and all
+constraints pull at once. Earlier than ``t_min`` the look-ahead is a blur of several routes and is
+left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,9 +21,7 @@ from glass_plan.guidance.gradient import gradient
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
 from glass_plan.retiming import SHORTEST, retime
-
-Penalty = Callable[[Trajectory], Tensor]
-"""Cost (N,) of trajectories (N, H, D); zero where nothing is violated."""
+from glass_plan.rewards import Reward
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class TrajectoryProx:
 
     Args:
         denoise: the prior of one request.
-        penalty: what to descend, in world units.
+        reward: what to ascend, in world units: <= 0, and 0 where nothing is violated.
         dynamics: of the robot, for drivable speeds.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] besides the dynamics' own limit.
@@ -44,7 +41,7 @@ class TrajectoryProx:
     """
 
     denoise: ConditionedPrior
-    penalty: Penalty
+    reward: Reward
     dynamics: Dynamics
     t_start: float = 0.0
     max_speed: float | None = None
@@ -59,23 +56,24 @@ class TrajectoryProx:
         if t < self.t_min:
             return x_1_hat
         prior = self.denoise.prior
-        return prior.from_world(self.correct(prior.to_world(x_1_hat, self.t_start)))
+        return prior.from_world(self.correct(prior.to_world(x_1_hat, self.t_start), t))
 
-    def correct(self, trajectory: Trajectory) -> Trajectory:
-        """Descend the penalty and make the result drivable."""
+    def correct(self, trajectory: Trajectory, t: float = 1.0) -> Trajectory:
+        """Descend the penalty of flow time ``t`` and make the result drivable."""
         position = trajectory.channel("position")
-        moved = self._descend(trajectory, smoothing_kernel(position, self.smoothing))
+        kernel = smoothing_kernel(position, self.smoothing)
+        moved = self._descend(trajectory, kernel, self.reward.at(t))
         bent = with_positions(trajectory, moved)
         return retime(bent, self.dynamics, max_speed=self.max_speed)
 
     def _descend(
-        self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"]
+        self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"], reward: Reward
     ) -> Float[Tensor, "N H 2"]:
         position = trajectory.channel("position")
         for _ in range(self.steps):
             with torch.enable_grad():
                 variable = position.detach().requires_grad_()
-                cost = self.penalty(with_positions(trajectory, variable))
+                cost = -reward(with_positions(trajectory, variable))
                 uphill = gradient(cost, variable)
             if not bool((cost > 0).any()):
                 break

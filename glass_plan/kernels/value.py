@@ -1,7 +1,7 @@
 """What a particle at time t is worth, estimated. The numbers go on from ``feynman_kac`` (1).
 
     V_t(x) = log E[exp r(x_1) | x_t = x]                                                        (2)
-    r(D_t(x)), the look-ahead                                                                   (3)
+    r_t(D_t(x)), the look-ahead, for any r_t with r_1 = r                                       (3)
     log mean_j exp r(z_j),  z_j ~ p(x_1 | x_t = x)                                              (4)
 
 The look-ahead is free and biased where p(x_1 | x_t) is wide; the mean over posterior
@@ -51,17 +51,21 @@ class Value(Protocol):
 
 @dataclass(frozen=True)
 class LookAhead:
-    """r(D_t(x)): no network call at all.
+    """r_t(D_t(x)): no network call at all.
 
     Args:
-        reward: log-potential of clean samples.
+        reward: log-potential r of clean samples: the target's, by which they are ranked, too.
+        at: log-potential r_t to value by at flow time t < 1; None, or r itself, for r.
     """
 
     reward: Potential
+    at: Callable[[float], Potential] | None = None
 
     def __call__(self, state: State, t: float, generator: torch.Generator) -> Valued:
         reward = self.reward(state.x_1_hat)
-        return Valued(reward, state.x_1_hat[None], reward[None])
+        now = self.reward if self.at is None or t >= 1.0 else self.at(t)
+        value = reward if now is self.reward else now(state.x_1_hat)
+        return Valued(value, state.x_1_hat[None], reward[None])
 
 
 @dataclass(frozen=True)

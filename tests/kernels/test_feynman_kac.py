@@ -14,6 +14,7 @@ from glass_plan.kernels import (
     AdaptiveTempering,
     FeynmanKac,
     Glass,
+    LookAhead,
     Ode,
     Posterior,
     PosteriorMean,
@@ -22,6 +23,7 @@ from glass_plan.kernels import (
     run,
     uniform_grid,
 )
+from glass_plan.strengths import Constant, Ramp, Window
 from tests.kernels.statistics import within_five_standard_errors
 from tests.kernels.targets import ASYMMETRIC, Mixture
 
@@ -88,6 +90,56 @@ def test_values_from_posterior_samples_lead_to_the_same_target(steps):
     move = Glass(ASYMMETRIC.denoise, inner_steps=12)
     kernel = FeynmanKac(move, climb, value, tempering=no_tempering, population=PARTICLES)
     assert hits(steered(kernel, steps), ASYMMETRIC)
+
+
+def wish(x):
+    """Away from where the target lies."""
+    return -0.3 * (x[:, 0] + 1.0) ** 2
+
+
+SCHEDULED = {
+    "all-by-a-ramp": lambda t: lambda x: Ramp(0.3, 0.9)(t) * climb(x),
+    "a-wish-on-the-way": lambda t: lambda x: climb(x) + Window(0.2, 0.7)(t) * wish(x),
+    "a-wish-that-fades": lambda t: lambda x: climb(x) + (1 - t) * wish(x),
+}
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("at", SCHEDULED.values(), ids=SCHEDULED.keys())
+def test_schedules_lead_to_the_target_of_the_end(at, steps):
+    move = Glass(ASYMMETRIC.denoise, inner_steps=12)
+    kernel = FeynmanKac(move, climb, LookAhead(climb, at), population=PARTICLES)
+    assert hits(steered(kernel, steps), ASYMMETRIC)
+
+
+@pytest.mark.parametrize("at", SCHEDULED.values(), ids=SCHEDULED.keys())
+def test_weights_never_resampled_are_the_exponentials_of_the_reward_of_the_end(at):
+    value = LookAhead(climb, at)
+    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), climb, value, ess_min=0.0)
+    state = steered(kernel, 5, 1, 64).state
+    log_w = state.weights.log_w[0].log_softmax(0)
+    assert torch.allclose(log_w, climb(state.x).log_softmax(0), atol=1e-12)
+    exact = climb(state.x).logsumexp(0) - math.log(64)
+    assert float(state.weights.log_z_now) == pytest.approx(float(exact), abs=1e-12)
+
+
+def test_a_schedule_that_is_zero_everywhere_changes_nothing():
+    def at(t):
+        return lambda x: climb(x) + Constant(0.0)(t) * wish(x)
+
+    move = Glass(ASYMMETRIC.denoise)
+    plain = steered(FeynmanKac(move, climb), 5, 1, 16)
+    other = steered(FeynmanKac(move, climb, LookAhead(climb, at)), 5, 1, 16)
+    assert torch.equal(plain.state.x, other.state.x)
+    assert torch.equal(plain.state.weights.log_w, other.state.weights.log_w)
+    assert torch.equal(plain.state.archive.x_1, other.state.archive.x_1)
+
+
+def test_the_archive_ranks_by_the_reward_of_the_end():
+    value = LookAhead(climb, SCHEDULED["a-wish-that-fades"])
+    kernel = FeynmanKac(Glass(ASYMMETRIC.denoise), climb, value)
+    archive = steered(kernel, 5, 1, 16).state.archive
+    assert torch.allclose(archive.reward, climb(archive.x_1))
 
 
 @pytest.mark.parametrize(("steps", "wrong"), [(2, 0.75), (3, 1.0), (5, 1.5)])

@@ -70,6 +70,27 @@ def test_a_look_ahead_misses_half_the_spread_of_a_linear_reward():
     assert float(valued.value[0]) == pytest.approx(posterior.tilted(SLOPE)[1] - missing)
 
 
+def test_a_look_ahead_values_by_its_flow_time_and_ranks_by_the_target():
+    value = LookAhead(climb, at=lambda t: lambda x: t * climb(x) + 3.0)
+    state = standing(ASYMMETRIC, 2)
+    valued = value(state, T, torch.Generator())
+    assert torch.allclose(valued.value, T * climb(state.x_1_hat) + 3.0)
+    assert torch.equal(valued.reward[0], climb(state.x_1_hat))
+    ended = value(state, 1.0, torch.Generator())
+    assert torch.equal(ended.value, climb(state.x_1_hat))  # whatever ``at`` says there
+
+
+def test_a_look_ahead_asks_once_where_the_target_is_what_counts():
+    asked = []
+
+    def counted(x):
+        asked.append(len(x))
+        return climb(x)
+
+    LookAhead(counted, at=lambda t: counted)(standing(ASYMMETRIC, 2), T, torch.Generator())
+    assert asked == [2]
+
+
 def test_every_value_ends_in_the_reward():
     x = torch.linspace(-2, 2, 7, dtype=torch.float64)[:, None]
     state = State(x, x)
