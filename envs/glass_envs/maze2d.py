@@ -19,11 +19,12 @@ from gymnasium import spaces
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
+from glass_envs.judging import Tally, check_steps_decide
 from glass_envs.margins import closed_form
 from glass_envs.mazes import CELL, MAZES, SUCCESS_RADIUS, Array, Maze
 from glass_envs.physics import point_maze
 from glass_envs.rendering import Picture, View, make_view
-from glass_plan.constraints import All, AnyOf, Avoid, Constraint, Eventually, Grid, Leaf
+from glass_plan.constraints import All, Avoid, Constraint, Grid
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import POINT_MASS, Trajectory
 
@@ -87,12 +88,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         self.constraints.check(POINT_MASS)
         walls = Avoid(Grid(self.maze.rows, CELL), margin=WALL_CONTACT, name="walls")
         self.parts = All((walls, self.constraints)).parts()
-        for name, part in self.parts.items():
-            if not (part.is_safety or _met_at_an_instant(part)):
-                raise RequestError(
-                    f"Maze2D: {name!r} takes more than one instant to judge, and a step is all "
-                    "that is seen; leave it out here, judge the driven path (glass_plan.judge)"
-                )
+        check_steps_decide("Maze2D", self.parts)
         forms = {
             name: closed_form(part, radius=POINT_MASS.radius) for name, part in self.parts.items()
         }
@@ -124,7 +120,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         if exact:
             observation = self._place(exact)
         self._steps = 0
-        self._reached = {name: False for name, part in self.parts.items() if not part.is_safety}
+        self._tally = Tally(self.parts)
         state = observation["observation"]
         return observation, self._info(state, state, np.zeros(2))
 
@@ -167,20 +163,12 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
 
     def _info(self, before: Array, after: Array, force: Array) -> Info:
         distance = np.linalg.norm(after[:2] - self._physics.goal)
-        info: Info = {
+        return {
             "success": bool(distance <= SUCCESS_RADIUS),
             "time": self._steps * DT,
             "trace": np.stack([before, after]),
+            **self._tally.count(self._margins(before, after, force)),
         }
-        cost = 0.0
-        for name, margin in self._margins(before, after, force).items():
-            if name in self._reached:
-                self._reached[name] |= margin > 0
-                info[f"reached_{name}"] = self._reached[name]
-            else:
-                info[f"margin_{name}"], info[f"cost_{name}"] = margin, float(margin < 0)
-                cost += info[f"cost_{name}"]
-        return {**info, "cost": cost}
 
     def _margins(self, before: Array, after: Array, force: Array) -> dict[str, float]:
         """Margin of every part from one state (4,) to the next, or at the start of an episode."""
@@ -254,18 +242,6 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         physics.point_env.set_state(start, np.zeros(2))
         state = np.concatenate([start, np.zeros(2)])
         return {"observation": state, "achieved_goal": start, "desired_goal": physics.goal.copy()}
-
-
-def _met_at_an_instant(part: Constraint) -> bool:
-    """Whether one physics step in which it holds is enough for the whole episode."""
-    match part:
-        case AnyOf(terms=terms):
-            return all(map(_met_at_an_instant, terms))
-        case Eventually(term=term):
-            return term.is_state
-        case Leaf():
-            return not part.is_safety
-    return False
 
 
 def _observation_space(maze: Maze) -> gymnasium.Space[Observation]:
