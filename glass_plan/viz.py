@@ -124,17 +124,17 @@ def marks(constraint: Constraint, *, time: float = 0.0) -> list[Mark]:
     """
     return [
         Mark(shape, colour, filled)
-        for region, colour, filled in _demands(constraint)
+        for region, colour, filled in demands(constraint)
         for shape in shapes(region, time=time)
     ]
 
 
 def has_marks(constraint: Constraint) -> bool:
     """Whether balls and upright boxes make up all that there is to draw of a constraint."""
-    return all(_has_shapes(region) for region, _, _ in _demands(constraint))
+    return all(_has_shapes(region) for region, _, _ in demands(constraint))
 
 
-def _demands(constraint: Constraint) -> Iterator[tuple[Region, str, bool]]:
+def demands(constraint: Constraint) -> Iterator[tuple[Region, str, bool]]:
     """The regions that a constraint speaks of, each with its colour and whether it is filled."""
     match constraint:
         case All() | AnyOf():
@@ -149,7 +149,7 @@ def _demands(constraint: Constraint) -> Iterator[tuple[Region, str, bool]]:
         case _:
             return
     for term in terms:
-        yield from _demands(term)
+        yield from demands(term)
 
 
 def draw_walls(ax: Axes, occupancy: ArrayLike, cell: float) -> None:
@@ -224,7 +224,7 @@ def draw_constraint(
         alpha: 0 (invisible) to 1, at the plan time.
     """
     fading = np.linspace(*FADING, num=len(later)) * alpha
-    for region, colour, filled in _demands(constraint):
+    for region, colour, filled in demands(constraint):
         draw_region(ax, region, time=time, colour=colour, alpha=alpha, filled=filled)
         moments = zip(later, fading.tolist(), strict=True) if region.top_speed else ()
         for moment, faint in moments:

@@ -27,3 +27,17 @@ if "glass_plan/Maze2D-UMaze-v0" not in gymnasium.registry:
         max_episode_steps=800,
         kwargs={"maze": "maze2d-large"},
     )
+
+if "glass_plan/PickCube-v0" not in gymnasium.registry:
+    gymnasium.register(
+        "glass_plan/PickCube-v0",
+        entry_point="glass_envs.maniskill.world:ManiSkill",
+        max_episode_steps=200,
+        kwargs={"task": "pick-cube"},
+    )
+    gymnasium.register(
+        "glass_plan/StackCube-v0",
+        entry_point="glass_envs.maniskill.world:ManiSkill",
+        max_episode_steps=200,
+        kwargs={"task": "stack-cube"},
+    )

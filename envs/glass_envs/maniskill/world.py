@@ -1,0 +1,192 @@
+"""ManiSkill's tasks as Gymnasium environments of one scene, with constraints drawn and counted.
+
+One ``step`` is one control step of 0.05 s, five physics steps. Regions of constraints are bodies in
+the scene, ghosts or solids, and moving ones follow their motion in plan time. ``info`` carries the
+margin of every part along the path of the tool's centre point at the physics rate, and any push of
+the robot against a solid counts as a violation. How far the whole arm is from a region is not
+judged here: ``trace`` has the pose of every link for that. Knows nothing of planners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.utils import EzPickle
+from numpy.typing import NDArray
+
+from glass_envs.judging import Tally, check_steps_decide
+from glass_envs.maniskill.drawing import Drawn, bodies
+from glass_envs.maniskill.inert import materials
+from glass_envs.maniskill.layouts import Channels
+from glass_envs.maniskill.observing import Observer
+from glass_envs.maniskill.options import apply, checked
+from glass_envs.maniskill.recording import Recorder
+from glass_envs.maniskill.simulator import simulation
+from glass_envs.maniskill.tasks import Task, task_named
+from glass_plan.constraints import All, Constraint
+from glass_plan.errors import RequestError, did_you_mean
+
+Observation = dict[str, Any]
+"""Of arrays, float64."""
+Action = NDArray[np.float32]
+Info = dict[str, Any]
+Picture = NDArray[np.uint8]
+
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+
+class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
+    """Bring an object to its goal with a robot's arm; one ``step`` is one control step.
+
+    The observation has ``observation``, whose channels and units ``observed`` tells,
+    ``achieved_goal`` (3,), where the object is, and ``desired_goal`` (3,) [m].
+
+    ``info`` after ``step``, and after ``reset`` about the start: ``success``; ``time`` [s];
+    ``trace``, a ``Trace`` of the step at the physics rate; for every part that must always hold
+    ``margin_<name>`` of the tool's centre point, or minus the depth [m] to which the robot pushed
+    into its solid, and ``cost_<name>``, 1.0 if it was violated; ``cost``, their sum; for what must
+    hold once ``reached_<name>``, whether it has held in this episode.
+
+    Args:
+        task: a key of ``TASKS``, or a ``Task``.
+        constraints: drawn and judged; none by default. They speak of the channels of ``layout``.
+        solid: whether what must be avoided collides, or is a ghost.
+        control_mode: of the robot, in ManiSkill's words.
+        render_mode: ``"rgb_array"``, which needs a Vulkan driver, or None.
+
+    Raises:
+        RequestError: unknown task, control mode or render mode; ManiSkill is not installed; no
+            driver for pictures; a constraint that no single step decides, or a solid that cannot
+            be drawn.
+        LayoutError: a constraint reads a channel that the robot does not have.
+    """
+
+    metadata = METADATA
+
+    def __init__(
+        self,
+        task: str | Task = "pick-cube",
+        *,
+        constraints: Constraint | None = None,
+        solid: bool = False,
+        control_mode: str = "pd_ee_delta_pos",
+        render_mode: str | None = None,
+    ) -> None:
+        EzPickle.__init__(
+            self,
+            task,
+            constraints=constraints,
+            solid=solid,
+            control_mode=control_mode,
+            render_mode=render_mode,
+        )
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            valid = did_you_mean(str(render_mode), self.metadata["render_modes"])
+            raise RequestError(f"maniskill: unknown render mode {render_mode!r}{valid} or None")
+        self.task, self.render_mode, self.solid = task_named(task), render_mode, solid
+        self.constraints = All(()) if constraints is None else constraints
+        self.parts = All((self.constraints,)).parts()
+        check_steps_decide("maniskill", self.parts)
+        self._bodies = bodies(self.constraints, solid=solid)
+        self._simulation = simulation(
+            self.task, control_mode=control_mode, pictures=render_mode is not None
+        )
+        self.action_space = self._simulation.single_action_space
+        self._channels = Channels.of(self._simulation)
+        self.layout = self._channels.layout
+        self.constraints.check(self.layout)
+        self._observer = Observer(self.task, self._simulation)
+        self.observed = self._observer.layout
+        self.observation_space = self._observer.space
+        self._draw()
+
+    @property
+    def link_names(self) -> tuple[str, ...]:
+        """Of the robot, in the order of ``Trace.links``."""
+        return self._recorder.link_names
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        """Begin an episode as ManiSkill draws it, but for what is asked for.
+
+        Args:
+            seed: of the draws; the same as ManiSkill's own.
+            options: ``joints`` (n,) [rad; m], at rest, and for any actor of the task by its name
+                its position (3,) [m] or pose (7,) with a quaternion (w, x, y, z).
+
+        Raises:
+            RequestError: an unknown option, or numbers that are none.
+        """
+        super().reset(seed=seed)
+        asked = checked(self._simulation, options or {})
+        drawn = int(self.np_random.integers(2**31)) if seed is None else seed
+        with materials(pictures=self.render_mode is not None):  # some tasks build a new scene
+            raw, info = self._simulation.reset(seed=drawn)
+        if self._simulation.scene is not self._scene:
+            self._draw()
+        if asked:
+            raw, info = apply(self._simulation, asked)
+        self._recorder.begin()
+        self._tally = Tally(self.parts)
+        still = np.zeros(self.action_space.shape or (), np.float64)
+        return self._observer.observation(raw), self._info(info, still)
+
+    def step(
+        self, action: NDArray[np.floating[Any]]
+    ) -> tuple[Observation, float, bool, bool, Info]:
+        """One control step of 0.05 s.
+
+        Args:
+            action: of ``action_space``, clipped to it.
+
+        Raises:
+            RequestError: an action of another shape, or not finite.
+        """
+        given = np.asarray(action)
+        shape = self.action_space.shape
+        if given.shape != shape or not np.isfinite(given).all():
+            raise RequestError(
+                f"maniskill: the action must be finite numbers of shape {shape}, got {given!r:.80}"
+            )
+        space = self._simulation.single_action_space
+        clipped = np.clip(given, space.low, space.high)
+        raw, reward, terminated, _, info = self._simulation.step(clipped.astype(np.float32))
+        told = self._info(info, clipped)
+        return self._observer.observation(raw), float(reward), bool(terminated), False, told
+
+    def render(self) -> Picture | None:
+        """The scene from ManiSkill's camera, (512, 512, 3), or None."""
+        if self.render_mode is None:
+            return None
+        picture: Picture = self._simulation.render_rgb_array()[0].numpy()
+        return picture
+
+    def close(self) -> None:
+        """Free the scene."""
+        self._simulation.close()
+
+    def _draw(self) -> None:
+        """Put the bodies into ManiSkill's scene, and record what happens there."""
+        self._scene = self._simulation.scene
+        pictures = self.render_mode is not None
+        drawn = Drawn(self._scene.sub_scenes[0], self._bodies, pictures=pictures)
+        self._recorder = Recorder(self._simulation, drawn)
+
+    def _info(self, info: Mapping[str, Any], action: NDArray[np.float64]) -> Info:
+        trace = self._recorder.take()
+        way = self._channels.trajectory(trace, action)
+        with torch.inference_mode():
+            margins = {name: part.margin(way).item() for name, part in self.parts.items()}
+        for name, depth in trace.depths.items():
+            margins[name] = min(margins[name], -depth)
+        return {
+            "success": bool(info["success"]),
+            "time": float(trace.times[-1]),
+            "trace": trace,
+            **self._tally.count(margins),
+        }
