@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TORCH := $(shell grep '^torch==' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types clean
+.PHONY: help demo test lint types vulkan clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -41,8 +41,12 @@ lint: $(READY) ## ruff and the import layers
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
+vulkan: ## a driver that draws ManiSkill without a GPU, into .cache/vulkan/ (Debian)
+	bash envs/vulkan.sh .cache/vulkan
+	@echo 'glass_envs finds it; for other programs: export VK_ICD_FILENAMES=$(CURDIR)/.cache/vulkan/lavapipe.json'
+
 clean: ## remove .venv, caches and build products; keep data/, runs/ and out/
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The lock is complete, so nothing is resolved but torch, whose CUDA builds bring libraries of their own.

@@ -1,7 +1,7 @@
-"""Finds a Vulkan driver for pictures: the machine's own, or the one that `make vulkan` fetched.
+"""Finds a Vulkan driver for pictures: the chosen one, what `make vulkan` fetched, or the machine's.
 
-SAPIEN looks for a driver once a process, when the first material is made, so this has to be said
-before. Knows nothing of what is drawn.
+SAPIEN looks for a driver once a process, with the first environment, drawn or not; so this has to
+be said before. Knows nothing of what is drawn.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from glass_plan.errors import RequestError
 
 CHOICES = ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")
 """Environment variables with which a user chooses a driver."""
-INSTALLED = ("/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d")
-"""Where drivers that are installed on Linux are listed."""
 FETCHED = Path(__file__).resolve().parents[3] / ".cache" / "vulkan" / "lavapipe.json"
 """Where `make vulkan` puts lavapipe, which draws on the processor."""
 
 
-def choose_driver() -> None:
-    """Take the fetched driver if there is no other."""
+def choose_driver() -> bool:
+    """Take the fetched driver if the user has chosen none; the machine's own may be too old.
+
+    Returns:
+        Whether a driver is now chosen, by whomever.
+    """
     chosen = any(os.environ.get(name) for name in CHOICES)
-    installed = any(any(Path(folder).glob("*.json")) for folder in INSTALLED)
-    if FETCHED.is_file() and not (chosen or installed):
+    if FETCHED.is_file() and not chosen:
         os.environ[CHOICES[0]] = str(FETCHED)
+    return chosen or FETCHED.is_file()
 
 
 def render_device() -> str:
-    """The device to draw on, as ManiSkill calls it.
+    """The device to draw on, as ManiSkill calls it, after ``choose_driver``.
 
     Raises:
         RequestError: there is none.
     """
-    choose_driver()
     import sapien
 
     try:

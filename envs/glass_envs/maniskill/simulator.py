@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from glass_envs.maniskill.drivers import render_device
+from glass_envs.maniskill.drivers import choose_driver, render_device
 from glass_envs.maniskill.inert import materials
 from glass_envs.maniskill.tasks import Task
 from glass_plan.errors import RequestError, did_you_mean
@@ -25,6 +25,7 @@ def simulation(task: Task, *, control_mode: str, pictures: bool) -> Any:
     Raises:
         RequestError: ManiSkill is not installed, has no such task or mode, or cannot draw here.
     """
+    choose_driver()
     registered = _registered()
     if task.uid not in registered:
         valid = did_you_mean(task.uid, registered)
