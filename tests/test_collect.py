@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from glass_envs.collect import MIN_CLEARANCE, clearance, collect, collect_trips
+from glass_envs.collect import MIN_CLEARANCE, Habits, clearance, collect, collect_trips
 from glass_envs.mazes import MAZES
 
 MAZE = MAZES["maze2d-umaze"]
@@ -56,6 +56,17 @@ def test_there_are_slow_and_fast_trips(trips):
     tops = [np.linalg.norm(trip.states[:, 2:], axis=1).max() for trip in trips]
     assert min(tops) < 1.8
     assert max(tops) > 4.0
+
+
+def test_errands_are_longer_ways_up_to_a_bound(trips):
+    habits = Habits(errands=1.0, longest=10)
+    busy = collect_trips(MAZE, 15_000, seed=0, habits=habits)[0]
+
+    def ways(driven):
+        return [np.linalg.norm(np.diff(t.states[:, :2], axis=0), axis=1).sum() for t in driven]
+
+    assert np.mean(ways(busy)) > 1.3 * np.mean(ways(trips))
+    assert max(ways(busy)) < 10 + 1  # cells of 1 m, and the spread of the start and the goal
 
 
 def test_replayed_actions_give_the_recorded_motion(trips):

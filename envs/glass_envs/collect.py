@@ -3,14 +3,17 @@
 D4RL's recipe (Fu et al. 2020, maze2d): a route of cell centres, PD control with gains 10 and -1,
 waypoints with jitter, action noise N(0, 0.5), actions clipped to [-1, 1]. What differs, so that a
 prior knows more than one way: a share of the trips takes a detour (routes through randomly
-priced cells) and a share drives slower (the position error of the PD law is capped). One episode is
-one trip from a random free place to another; trips too close to a wall are dropped and counted.
+priced cells), a share runs errands (by one or two random cells), and a share drives slower (the
+position error of the PD law is capped). One episode is one trip from a random free place to
+another; trips too close to a wall are dropped and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 import mujoco
 import mujoco.rollout
@@ -26,20 +29,41 @@ ACTION_NOISE = 0.5  # standard deviation, D4RL generate_maze2d_datasets
 MAX_SPEED = 5.0  # PointMaze clips the velocity to this before each step [m/s]
 WAYPOINT_JITTER = 0.1  # [m]
 START_SPREAD = 0.33 * CELL  # of start and goal around their cell's centre; PointMaze uses 0.25
-DETOUR_SHARE, SLOW_SHARE, MOVING_SHARE = 0.35, 0.5, 0.3
+SLOW_SHARE, MOVING_SHARE = 0.5, 0.3
 ARRIVED = 0.1  # [m] from the goal
 MIN_CLEARANCE = 0.04  # [m] between the ball and a wall, all along a trip that is kept
 MAX_TRIP_STEPS = 1500
 BATCH = 64  # robots side by side; many more would favour short trips
 
 
+@dataclass(frozen=True)
+class Habits:
+    """Which routes the demonstrator takes.
+
+    Args:
+        detours: share of trips whose cells have random prices.
+        spread: standard deviation of the logarithm of a price.
+        errands: share of trips that go by one or two random cells.
+        longest: cells of an errand at most; a longer one is drawn anew.
+    """
+
+    detours: float = 0.35
+    spread: float = 1.0
+    errands: float = 0.0
+    longest: int = 0
+
+
+DIRECT = Habits()
+"""Mostly the shortest way."""
+
+
 class _Slots:
     """The vectorised controller's memory: one row per robot driven side by side."""
 
-    def __init__(self, maze: Maze, rng: np.random.Generator) -> None:
-        self.maze, self.rng = maze, rng
-        self.longest = len(maze.free_cells) + 2
-        self.waypoints = np.zeros((BATCH, self.longest, 2))
+    def __init__(self, maze: Maze, habits: Habits, rng: np.random.Generator) -> None:
+        self.maze, self.habits, self.rng = maze, habits, rng
+        most = max(len(maze.free_cells), habits.longest) + 2
+        self.waypoints = np.zeros((BATCH, most, 2))
         self.last = np.zeros(BATCH, dtype=np.int64)
         self.at = np.zeros(BATCH, dtype=np.int64)
         self.error_cap = np.zeros(BATCH)
@@ -49,10 +73,7 @@ class _Slots:
     def send(self, slot: int, step: int) -> Array:
         """Give a slot a new trip; returns its start state (4,)."""
         maze, rng = self.maze, self.rng
-        start, goal = rng.choice(len(maze.free_cells), size=2)
-        detour = rng.random() < DETOUR_SHARE
-        cost = np.exp(rng.normal(0, 1.0 if detour else 1e-3, len(maze.free_cells)))
-        cells = maze.cell_centre(maze.free_cells[maze.route(start, goal, cost)])
+        cells = maze.cell_centre(maze.free_cells[self._route()])
         jitter = rng.uniform(-WAYPOINT_JITTER, WAYPOINT_JITTER, cells.shape)
         ends = rng.uniform(-START_SPREAD, START_SPREAD, (2, 2))
         route = np.concatenate([cells[1:-1] + jitter[1:-1], cells[-1:] + ends[1]])
@@ -66,6 +87,21 @@ class _Slots:
         heading = rng.uniform(0, 2 * np.pi)
         velocity = speed * np.array([np.cos(heading), np.sin(heading)])
         return np.concatenate([cells[0] + ends[0], velocity])
+
+    def _route(self) -> NDArray[np.int64]:
+        """Indices of free cells, by the demonstrator's habits."""
+        rng, habits, count = self.rng, self.habits, len(self.maze.free_cells)
+        start, goal = rng.choice(count, size=2)
+        detour = rng.random() < habits.detours
+        cost = np.exp(rng.normal(0, habits.spread if detour else 1e-3, count))
+        if not (habits.errands and rng.random() < habits.errands):
+            return self.maze.route(start, goal, cost)
+        while True:
+            stops = [start, *rng.choice(count, size=rng.integers(1, 3)), goal]
+            legs = [self.maze.route(a, b, cost)[1:] for a, b in pairwise(stops)]
+            route = np.concatenate([[start], *legs])
+            if len(route) <= habits.longest:
+                return route
 
     def actions(self, states: Array) -> tuple[Array, NDArray[np.bool_]]:
         """PD actions (BATCH, 2) and which slots have arrived (BATCH,)."""
@@ -83,7 +119,11 @@ class _Slots:
 
 
 def collect_trips(
-    maze: Maze, steps: int, seed: int, progress: Callable[[int], None] | None = None
+    maze: Maze,
+    steps: int,
+    seed: int,
+    habits: Habits = DIRECT,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Trip], int]:
     """Drive until ``steps`` transitions of wall-free trips are recorded.
 
@@ -91,13 +131,14 @@ def collect_trips(
         maze: the map.
         steps: transitions wanted (the last trips may exceed it).
         seed: of routes, speeds and noise.
+        habits: of the demonstrator.
         progress: called with the number of transitions of each finished trip.
 
     Returns:
         The trips, and how many more were dropped: closer to a wall than ``MIN_CLEARANCE``, or
         never there.
     """
-    slots = _Slots(maze, np.random.default_rng(seed))
+    slots = _Slots(maze, habits, np.random.default_rng(seed))
     trips: list[Trip] = []
     dropped = recorded = 0
     for trip in _drive(maze, slots):
@@ -166,6 +207,7 @@ def collect(
     steps: int,
     workers: int = 1,
     seed: int = 0,
+    habits: Habits = DIRECT,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Trip], int]:
     """``collect_trips`` in a fixed number of shards, so that workers do not change the data.
@@ -175,6 +217,7 @@ def collect(
         steps: transitions wanted.
         workers: processes.
         seed: of the whole data set.
+        habits: of the demonstrator.
         progress: called with the transitions of each finished shard.
     """
     shards = max(1, min(16, steps // 20_000))
@@ -184,7 +227,8 @@ def collect(
     trips: list[Trip] = []
     dropped = 0
     with ProcessPoolExecutor(workers) as pool:
-        for part, lost in pool.map(collect_trips, [maze] * shards, [share] * shards, seeds):
+        asked = ([value] * shards for value in (maze, share))
+        for part, lost in pool.map(collect_trips, *asked, seeds, [habits] * shards):
             trips += part
             dropped += lost
             if progress is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glass_envs.collect import MAX_SPEED
+from glass_envs.collect import DIRECT, MAX_SPEED, Habits
 from glass_envs.mazes import CELL, MAZES, Maze
 from glass_envs.physics import point_maze
 from glass_plan.checkpoint import Dynamics, PriorConfig, World
@@ -18,22 +18,31 @@ class Recipe:
     """How one prior is made.
 
     Args:
+        maze: a key of ``MAZES``.
         horizon: waypoints; horizon times spacing is the longest way it can plan.
         spacing: between waypoints [m].
         data_steps: transitions to collect.
         train_steps: optimiser steps.
+        habits: of the demonstrator.
     """
 
+    maze: str
     horizon: int
     spacing: float
     data_steps: int
     train_steps: int
+    habits: Habits = DIRECT
 
+
+BUSY = Habits(detours=0.6, spread=1.5, errands=0.5, longest=24)
+"""Knows many ways, and errands as long as the horizon."""
 
 RECIPES = {
-    "maze2d-umaze": Recipe(24, 0.4, 3_000_000, 8_000),
-    "maze2d-medium": Recipe(48, 0.4, 3_000_000, 20_000),
-    "maze2d-large": Recipe(64, 0.4, 3_000_000, 32_000),
+    "maze2d-umaze": Recipe("maze2d-umaze", 24, 0.4, 3_000_000, 8_000),
+    "maze2d-medium": Recipe("maze2d-medium", 48, 0.4, 3_000_000, 20_000),
+    "maze2d-large": Recipe("maze2d-large", 64, 0.4, 3_000_000, 32_000),
+    "maze2d-medium-errands": Recipe("maze2d-medium", 64, 0.4, 6_000_000, 32_000, BUSY),
+    "maze2d-large-errands": Recipe("maze2d-large", 64, 0.4, 6_000_000, 40_000, BUSY),
 }
 """By task name."""
 
@@ -47,7 +56,8 @@ def dataset_id(task: str) -> str:
 
 def prior_config(task: str) -> PriorConfig:
     """Network, layout and world of a task's prior."""
-    maze, recipe = MAZES[task], RECIPES[task]
+    recipe = RECIPES[task]
+    maze = MAZES[recipe.maze]
     return PriorConfig(
         net=NET,
         width=WIDTH,

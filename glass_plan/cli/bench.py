@@ -75,6 +75,7 @@ def transitions(
         out: folder of rows, tables and figure.
     """
     from glass_envs.collect import collect
+    from glass_envs.recipes import RECIPES
     from glass_plan.bench.transitions import TransitionsBench
     from glass_plan.data import Windows
     from glass_plan.planner import Planner
@@ -83,7 +84,8 @@ def transitions(
     positive(reference=min(reference))
     planner = Planner.from_pretrained(model)
     console.print(f"driving {model} for demonstrations that the model never saw")
-    trips, _ = collect(known_task(model), steps, 1, HELD_OUT_SEED)
+    recipe = RECIPES[known_task(model)]
+    trips, _ = collect(recipe.maze, steps, 1, HELD_OUT_SEED, recipe.habits)
     held_out = Windows(trips, horizon=planner.config.horizon, spacing=planner.config.spacing)
     return _run(
         "transitions",

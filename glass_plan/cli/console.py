@@ -40,9 +40,9 @@ def positive(**counts: int | None) -> None:
 
 
 def known_task(name: str) -> str:
-    """The name, if a maze has it."""
-    from glass_envs.mazes import MAZES
+    """The name, if there is a recipe of it."""
+    from glass_envs.recipes import RECIPES
 
-    if name not in MAZES:
-        raise RequestError(f"unknown task {name!r}{did_you_mean(name, MAZES)}")
+    if name not in RECIPES:
+        raise RequestError(f"unknown task {name!r}{did_you_mean(name, RECIPES)}")
     return name

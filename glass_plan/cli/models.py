@@ -23,7 +23,7 @@ def collect(
     Example: glass-plan collect maze2d-large --steps 1000000 --workers 2
 
     Args:
-        task: maze2d-umaze, maze2d-medium or maze2d-large.
+        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands.
         steps: transitions; the task's recipe by default.
         workers: processes; the data do not depend on it.
         seed: of routes, speeds and noise.
@@ -34,11 +34,17 @@ def collect(
     from glass_plan.data import write_minari
 
     positive(steps=steps, workers=workers)
-    wanted = steps or recipes.RECIPES[known_task(task)].data_steps
+    recipe = recipes.RECIPES[known_task(task)]
+    wanted = steps or recipe.data_steps
     with progress_bar() as bar:
         row = bar.add_task(f"driving {task}", total=wanted)
         trips, dropped = drive(
-            task, wanted, workers, seed, progress=lambda done: bar.advance(row, done)
+            recipe.maze,
+            wanted,
+            workers,
+            seed,
+            recipe.habits,
+            progress=lambda done: bar.advance(row, done),
         )
     name = dataset or recipes.dataset_id(task)
     console.print(f"writing {len(trips)} trips ({dropped} dropped) to Minari as {name}")
@@ -61,7 +67,7 @@ def train(
     Example: glass-plan train maze2d-large --out runs/maze2d-large
 
     Args:
-        task: maze2d-umaze, maze2d-medium or maze2d-large.
+        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands.
         data: Minari id or D4RL .hdf5 file; the task's collected data by default.
         out: folder of the exact state, the TensorBoard scalars and the model.
         steps: optimiser steps; the task's recipe by default.
