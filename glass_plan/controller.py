@@ -3,7 +3,8 @@
 At every check the rest of the plan in hand is judged by exact margins from the present state. It is
 followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
 as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
-fallback acts (FALLBACK) and the next check tries again. Every decision has its reason.
+fallback acts (FALLBACK) and the next check tries again. Every decision has its reason. What had to
+hold once and was seen to hold is asked for no more (``Constraint.remaining``).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.constraints import Constraint
+from glass_plan.constraints import All, Constraint
 from glass_plan.errors import RequestError, did_you_mean
-from glass_plan.layout import Trajectory
+from glass_plan.layout import Layout, Trajectory
 from glass_plan.planner import Planner, as_vector
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.tracking import Reference, brake, track
@@ -40,6 +41,8 @@ class _Pursuit:
 
     goal: Array
     seed: int
+    asked: Constraint | None
+    driven: list[Array] = field(default_factory=list)
     plan: Plan | None = None
     reference: Reference | None = None
     began: float = 0.0
@@ -76,8 +79,6 @@ class RecedingHorizon:
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
-        walls = planner.walls
-        self._judged = walls if self.constraints is None else walls & self.constraints
         self._pursuit: _Pursuit | None = None
 
     @property
@@ -97,7 +98,7 @@ class RecedingHorizon:
             goal: (2,) [m].
             seed: of the sampler; the k-th plan of the episode draws from (seed, k).
         """
-        self._pursuit = _Pursuit(np.asarray(goal, dtype=np.float64), seed)
+        self._pursuit = _Pursuit(np.asarray(goal, dtype=np.float64), seed, self.constraints)
 
     def act(self, observation: Mapping[str, ArrayLike] | ArrayLike, time: float) -> Array:
         """The action (2,) for the present state.
@@ -115,6 +116,7 @@ class RecedingHorizon:
         state = as_vector(observation, "observation").numpy()
         if not np.isfinite(state).all():
             raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
+        pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9:
             self._decide(pursuit, state, time)
             pursuit.next_check = time + CHECK_EVERY
@@ -123,6 +125,9 @@ class RecedingHorizon:
         return track(pursuit.reference, state, time - pursuit.began, self.planner.dynamics)
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
+        if pursuit.asked is not None:
+            driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
+            pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
         rest, why = self._rest(pursuit, state, time)
         if why == "":
             self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
@@ -130,7 +135,7 @@ class RecedingHorizon:
         plan = self.planner.plan(
             state,
             pursuit.goal,
-            self.constraints,
+            pursuit.asked,
             seed=int(np.random.SeedSequence((pursuit.seed, pursuit.attempts)).generate_state(1)[0]),
             t_start=time,
             warm_start=rest if pursuit.attempts % 2 else None,
@@ -138,7 +143,7 @@ class RecedingHorizon:
             strict=False,
         )
         pursuit.attempts += 1
-        acceptable, verdict = self._acceptable(plan)
+        acceptable, verdict = self._acceptable(pursuit, plan)
         if acceptable:
             pursuit.plan, pursuit.began = plan, time
             pursuit.reference = Reference.of(_from_zero(plan, time))
@@ -160,13 +165,17 @@ class RecedingHorizon:
         rest = remainder(pursuit.plan, pursuit.reference, now, state, time)
         if off > LOST:
             return rest, f"{off:.2f} m off the plan"
-        margin = float(self._judged.margin(rest))
+        margin = float(self._judged(pursuit).margin(rest))
         was_feasible = pursuit.plan.status is Status.FEASIBLE
         if margin <= 0 or not was_feasible:
             return rest, f"the rest of the plan has margin {margin:.3f}"
         return rest, ""
 
-    def _acceptable(self, plan: Plan) -> tuple[bool, str]:
+    def _judged(self, pursuit: _Pursuit) -> Constraint:
+        walls = self.planner.walls
+        return walls if pursuit.asked is None else walls & pursuit.asked
+
+    def _acceptable(self, pursuit: _Pursuit, plan: Plan) -> tuple[bool, str]:
         if plan.status is Status.FEASIBLE:
             return True, "feasible"
         name = min(plan.margins, key=lambda key: plan.margins[key])
@@ -174,22 +183,25 @@ class RecedingHorizon:
         if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
         soon = head(plan.trajectory, SOON)
-        if float(self._safety().margin(soon)) > 0:
+        parts = self._judged(pursuit).parts().values()
+        safety = All(tuple(part for part in parts if part.is_safety))
+        if float(safety.margin(soon)) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
         return False, evidence
-
-    def _safety(self) -> Constraint:
-        parts = [part for part in self._judged.parts().values() if part.is_safety]
-        safety = parts[0]
-        for part in parts[1:]:
-            safety = safety & part
-        return safety
 
     def _note(
         self, pursuit: _Pursuit, time: float, outcome: Outcome, why: str, plan: Plan | None = None
     ) -> None:
         nfe, wall_time = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
         pursuit.decisions.append(Decision(time, outcome, why, nfe, wall_time, plan))
+
+
+def as_driven(rows: Array, layout: Layout) -> Trajectory:
+    """What was seen of a drive, (K, 5) position, velocity and time, as a trajectory of K states."""
+    x = torch.zeros(len(rows), layout.dim, dtype=torch.float64)
+    x[:, layout.columns(("position", "velocity"))] = torch.from_numpy(rows[:, :4])
+    x[:-1, layout.slice("dt")] = torch.from_numpy(np.diff(rows[:, 4:], axis=0))
+    return Trajectory(x, layout, t_start=float(rows[0, 4]))
 
 
 def remainder(

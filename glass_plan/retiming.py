@@ -96,7 +96,7 @@ def _speed_profile(
 
 
 def settle(trajectory: Trajectory, distance: float) -> Trajectory:
-    """The trajectory held at its last position once it is within ``distance`` [m] of it.
+    """The trajectory held at its last position once it stays within ``distance`` [m] of it.
 
     A model that holds its goal does so with some jitter, which nobody should drive.
 
@@ -106,9 +106,9 @@ def settle(trajectory: Trajectory, distance: float) -> Trajectory:
     """
     position = trajectory.channel("position")
     goal = position[..., -1:, :]
-    near = (position - goal).norm(dim=-1) < distance
-    arrived = near.cummax(-1).values.roll(1, -1)  # from the waypoint after the first near one
-    arrived[..., 0] = False
+    away = (position - goal).norm(dim=-1) >= distance
+    stays = away.flip(-1).int().cummax(-1).values.flip(-1) == 0
+    arrived = torch.nn.functional.pad(stays[..., :-1], (1, 0))  # after the first that stays near
     x = trajectory.x.clone()
     held = torch.where(arrived[..., None], goal, position)
     x[..., trajectory.layout.slice("position")] = held

@@ -40,7 +40,7 @@ def run_episode(
     options: dict[str, Any] | None = None,
     stop_on_success: bool = True,
 ) -> Episode:
-    """One episode from reset to its end.
+    """One episode from reset to its end; success is at the goal, after all that was to be reached.
 
     Args:
         env: goal environment with the observation keys ``observation`` and ``desired_goal``.
@@ -69,7 +69,7 @@ def run_episode(
             for name, margin in _margins(info).items():
                 margins[name].append(margin)
             reached = {k: float(v) for k, v in info.items() if k.startswith("reached_")}
-            success = success or bool(info["success"])
+            success = success or (bool(info["success"]) and all(reached.values()))
             ended = terminated or truncated or (success and stop_on_success)
     except Exception as raised:  # whatever it was, the episode is a failure that counts
         error, success = f"{type(raised).__name__}: {raised}", False
@@ -79,7 +79,7 @@ def run_episode(
         states=np.stack(states),
         actions=np.array(actions).reshape(len(actions), *(env.action_space.shape or ())),
         goal=goal,
-        success=success and all(reached.values()),
+        success=success,
         margins={name: np.array(values) for name, values in margins.items()},
         decisions=controller.decisions,
         error=error,

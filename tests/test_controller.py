@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from glass_plan.constraints import Avoid, Ball, Moving
+from glass_plan.constraints import Avoid, Ball, Moving, Reach
 from glass_plan.controller import CHECK_EVERY, RecedingHorizon, head, remainder
 from glass_plan.errors import RequestError
 from glass_plan.planner import Planner
@@ -107,7 +107,7 @@ class Fixed:
     """A planner whose first plan is given, said to be feasible; the others are drawn."""
 
     def __init__(self, planner, first):
-        self.walls, self.dynamics = planner.walls, planner.dynamics
+        self.walls, self.dynamics, self.prior = planner.walls, planner.dynamics, planner.prior
         self._planner, self._first = planner, first
 
     def plan(self, *args, **kwargs):
@@ -119,7 +119,8 @@ class Hopeless:
     """A planner whose plans all end as infeasible from their first step on."""
 
     def __init__(self, planner):
-        self.walls, self.dynamics, self.asked = planner.walls, planner.dynamics, 0
+        self.walls, self.dynamics, self.prior = planner.walls, planner.dynamics, planner.prior
+        self.asked = 0
         self.seeds = []
         self._plan = planner.plan(START, GOAL, seed=0)
 
@@ -210,3 +211,20 @@ def test_the_head_is_the_first_moments(planner):
     soon = head(plan.trajectory, 0.4)
     assert 2 <= soon.x.shape[0] < plan.trajectory.x.shape[0]
     assert float(soon.times[-2]) <= 0.4 < float(soon.times[-1])
+
+
+def test_a_region_that_was_reached_is_asked_for_no_more(planner):
+    spec = Reach(Ball((1.0, 0.0), 0.3)).named("visit") & Avoid(Ball((0.0, 0.9), 0.1))
+    env = gymnasium.make(ENV_ID, constraints=spec)
+    controller = RecedingHorizon(planner, spec, fallback="brake")
+    episode = run_episode(env, controller, seed=0, options=PLACES)
+    env.close()
+    assert episode.success
+    passed = np.linalg.norm(episode.states[:, :2] - [1.0, 0.0], axis=1).argmin()
+    plans = [(d.time, d.plan) for d in episode.decisions if d.plan is not None]
+    assert "visit" in plans[0][1].margins
+    after = [plan for time, plan in plans if time > episode.times[passed] + CHECK_EVERY]
+    assert all("visit" not in plan.margins for plan in after)
+    controller.reset(GOAL, 0)
+    controller.act(np.array([1.0, 0.0, 0.0, 0.0]), 0.0)
+    assert controller.plan is None or "visit" not in controller.plan.margins

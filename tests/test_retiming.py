@@ -144,3 +144,9 @@ def test_settling_holds_the_goal_and_leaves_the_way_before_it():
     assert float((held[9] - jitter[9]).norm()) < 0.15
     again = settle(along(torch.cat([jitter, jitter[-1:] + 0.02, jitter[-1:]])), 0.15)
     assert torch.equal(again.channel("position")[-2], way[-1])
+
+
+def test_settling_leaves_a_way_that_passes_by_the_goal():
+    there, on = line(1.0, 11), line(1.0, 6) + torch.tensor([1.0, 0.0])
+    way = torch.cat([there, on, on.flip(0)])  # over the goal at x = 1, and back to it
+    assert torch.equal(settle(along(way), 0.15).channel("position"), way)

@@ -117,6 +117,14 @@ class Constraint(ABC):
     def check(self, layout: Layout) -> None:
         """Raise LayoutError, naming the constraint, if the layout lacks what it reads."""
 
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """What is still asked for once one trajectory (H, D) was driven: formula progression.
+
+        What had to hold at some time and has held is ``All(())``; what holds always goes on.
+        Bacchus & Kabanza (1998).
+        """
+        return self
+
     @abstractmethod
     def __invert__(self) -> Constraint: ...
 
@@ -317,6 +325,11 @@ class All(_Joined):
         first, *rest = (term.shortfalls(trajectory, buffer=buffer) for term in self.terms)
         return sum(rest, start=first)
 
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Of every term that still asks for something; see ``Constraint.remaining``."""
+        terms = (term.remaining(driven) for term in self.terms)
+        return All(tuple(term for term in terms if term != NOTHING), name=self.name)
+
     def parts(self) -> dict[str, Constraint]:
         """Terms under unique names: label, label_2, ...; without bare preferences."""
         parts: dict[str, Constraint] = {}
@@ -329,6 +342,10 @@ class All(_Joined):
 
     def __invert__(self) -> Constraint:
         return AnyOf(tuple(~term for term in self.terms), name=negated(self.name))
+
+
+NOTHING = All(())
+"""Asks for nothing."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -366,6 +383,11 @@ class AnyOf(_Joined):
         """Smallest of the terms'; see ``Constraint.shortfalls``."""
         every = [term.shortfalls(trajectory, buffer=buffer) for term in self.terms]
         return torch.stack(every, dim=-1).amin(-1)
+
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Nothing once a term asks for nothing more; see ``Constraint.remaining``."""
+        terms = tuple(term.remaining(driven) for term in self.terms)
+        return NOTHING if NOTHING in terms else AnyOf(terms, name=self.name)
 
     def __invert__(self) -> Constraint:
         return All(tuple(~term for term in self.terms), name=negated(self.name))

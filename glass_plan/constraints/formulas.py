@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.constraints import signals, windows
-from glass_plan.constraints.base import All, Constraint, negated, refuse_soft
+from glass_plan.constraints.base import NOTHING, All, Constraint, negated, refuse_soft
 from glass_plan.constraints.checks import not_negative, shown
 from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.smooth import Instants
@@ -163,6 +163,21 @@ class Eventually(Temporal):
         """Least in the window from each sample on; see ``Constraint.shortfalls``."""
         penalty = self.term.shortfalls(trajectory, buffer=buffer)
         return signals.least_within(penalty, trajectory, self.window)
+
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Nothing once it has held; the later visits of a sequence once the first was made.
+
+        A later visit's window then counts from the beginning of ``driven``, which is strict.
+        """
+        if self.margin(driven) > 0:
+            return NOTHING
+        match self.term:
+            case All(terms=(*now, Eventually() as later)) if now:
+                if Eventually(All(tuple(now)), self.window).margin(driven) > 0:
+                    begin = float(driven.times[0])
+                    window = tuple(begin + t for t in later.window)
+                    return replace(later, window=window, name=self.label).remaining(driven)
+        return self
 
     def __invert__(self) -> Constraint:
         return Always(~self.term, self.window, name=negated(self.name))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import Constraint, negated
+from glass_plan.constraints.base import NOTHING, Constraint, negated
 from glass_plan.constraints.smooth import Instants, soft_max, soft_min
 from glass_plan.errors import LayoutError, SpecError
 from glass_plan.layout import Layout, Trajectory, interleaved
@@ -129,6 +129,11 @@ class Leaf(Constraint):
         values = _in_time_order(self.predicate.values(trajectory), trajectory.x.shape[-2])
         shortfall = torch.relu(buffer - values)
         return shortfall * shortfall
+
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Nothing once it has held, if once is enough; see ``Constraint.remaining``."""
+        held = not self.is_safety and bool(self.margin(driven) > 0)
+        return NOTHING if held else self
 
     @property
     def label(self) -> str:

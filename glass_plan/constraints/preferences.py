@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import All, Constraint, refuse_soft
+from glass_plan.constraints.base import NOTHING, Constraint, refuse_soft
 from glass_plan.constraints.checks import LARGEST, not_negative, shown
 from glass_plan.constraints.smooth import Instants
 from glass_plan.errors import SpecError
@@ -69,7 +69,7 @@ class Prefer(Constraint):
     def at(self, t: float) -> Constraint:
         """With the weight of that time; what asks for nothing where the schedule is 0."""
         strength = self.schedule(t)
-        return replace(self, schedule=Constant(strength)) if strength else All(())
+        return replace(self, schedule=Constant(strength)) if strength else NOTHING
 
     def violation(self, trajectory: Trajectory, *, buffer: float = 0.0) -> Float[Tensor, "..."]:
         """The term's, times the weight at t = 1; see ``Constraint.violation``."""
@@ -94,6 +94,11 @@ class Prefer(Constraint):
     def check(self, layout: Layout) -> None:
         """Check the term."""
         self.term.check(layout)
+
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Of what the term still asks for; see ``Constraint.remaining``."""
+        term = self.term.remaining(driven)
+        return NOTHING if term == NOTHING else replace(self, term=term)
 
     def parts(self) -> dict[str, Constraint]:
         """None: it is no conjunct that could fail."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from glass_plan.constraints import signals, windows
-from glass_plan.constraints.base import Constraint, negated
+from glass_plan.constraints.base import NOTHING, Constraint, negated
 from glass_plan.constraints.checks import LARGEST
 from glass_plan.constraints.formulas import Temporal
 from glass_plan.constraints.smooth import Instants, all_instants, any_instants
@@ -79,6 +79,10 @@ class Until(Temporal):
             return free
         once = signals.least_within(goal, trajectory, self.window)
         return once + signals.sum_within(free, trajectory, (0.0, self.window[0]))
+
+    def remaining(self, driven: Trajectory) -> Constraint:
+        """Nothing once the goal was met; see ``Constraint.remaining``."""
+        return NOTHING if self.margin(driven) > 0 else self
 
     def __invert__(self) -> Constraint:
         return Release(~self.goal, ~self.hold, self.window, name=negated(self.name))
