@@ -41,8 +41,8 @@ RECIPES = {
     "maze2d-umaze": Recipe("maze2d-umaze", 24, 0.4, 3_000_000, 8_000),
     "maze2d-medium": Recipe("maze2d-medium", 48, 0.4, 3_000_000, 20_000),
     "maze2d-large": Recipe("maze2d-large", 64, 0.4, 3_000_000, 32_000),
-    "maze2d-medium-errands": Recipe("maze2d-medium", 64, 0.4, 6_000_000, 32_000, BUSY),
-    "maze2d-large-errands": Recipe("maze2d-large", 64, 0.4, 6_000_000, 40_000, BUSY),
+    "maze2d-medium-errands": Recipe("maze2d-medium", 64, 0.4, 6_000_000, 30_000, BUSY),
+    "maze2d-large-errands": Recipe("maze2d-large", 64, 0.4, 6_000_000, 30_000, BUSY),
 }
 """By task name."""
 
