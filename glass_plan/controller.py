@@ -22,6 +22,7 @@ from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.planner import Planner, as_vector
 from glass_plan.records import Decision, Outcome, Plan, Status
+from glass_plan.shield import Shield
 from glass_plan.tracking import Reference, brake, track
 
 Array = NDArray[np.float64]
@@ -48,6 +49,7 @@ class _Pursuit:
     began: float = 0.0
     next_check: float = 0.0
     attempts: int = 0
+    shielded: bool = False
     decisions: list[Decision] = field(default_factory=list)
 
 
@@ -61,6 +63,7 @@ class RecedingHorizon:
             only while its first violation is far off and then stops the robot; ``"follow"``
             follows the least violating one, which shows what the planner is worth by itself.
         deadline: wall time [s] that one plan may take; None waits for it.
+        shield: whether a last filter on every action may override it (``Shield``).
         aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
             unguided control arm says False and knows the walls only.
     """
@@ -72,6 +75,7 @@ class RecedingHorizon:
         *,
         fallback: Literal["brake", "follow"],
         deadline: float | None = None,
+        shield: bool = False,
         aware: bool = True,
     ) -> None:
         if fallback not in FALLBACKS:
@@ -79,6 +83,9 @@ class RecedingHorizon:
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
+        asked = planner.walls if constraints is None else planner.walls & constraints
+        safety = All(tuple(part for part in asked.parts().values() if part.is_safety))
+        self._shield = Shield(safety, planner.dynamics, planner.prior.layout) if shield else None
         self._pursuit: _Pursuit | None = None
 
     @property
@@ -120,6 +127,17 @@ class RecedingHorizon:
         if time >= pursuit.next_check - 1e-9:
             self._decide(pursuit, state, time)
             pursuit.next_check = time + CHECK_EVERY
+        action = self._intended(pursuit, state, time)
+        if self._shield is None:
+            return action
+        action, overridden = self._shield.filter(state, action, time)
+        if overridden and not pursuit.shielded:
+            self._note(pursuit, time, Outcome.SHIELDED, "no way out after the intended action")
+        pursuit.shielded = overridden
+        return action
+
+    def _intended(self, pursuit: _Pursuit, state: Array, time: float) -> Array:
+        """What the plan in hand asks for, or braking if there is none."""
         if pursuit.reference is None:
             return brake(state)
         return track(pursuit.reference, state, time - pursuit.began, self.planner.dynamics)

@@ -37,6 +37,7 @@ class EpisodeTask:
         constraints: given to an ``aware`` controller; the environment has them in ``env_kwargs``.
         aware: whether the controller knows the constraints.
         fallback: of the controller.
+        shield: of the controller.
         env_kwargs: of the environment.
         options: of its reset.
         stop_on_success: end the episode at the first success.
@@ -50,6 +51,7 @@ class EpisodeTask:
     constraints: Constraint | None = None
     aware: bool = True
     fallback: Literal["brake", "follow"] = "brake"
+    shield: bool = False
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
     stop_on_success: bool = True
@@ -58,7 +60,11 @@ class EpisodeTask:
         """Run it in this process."""
         planner = _planner(self.model).with_sampling(self.sampling)
         controller = RecedingHorizon(
-            planner, self.constraints, fallback=self.fallback, aware=self.aware
+            planner,
+            self.constraints,
+            fallback=self.fallback,
+            shield=self.shield,
+            aware=self.aware,
         )
         env = gymnasium.make(self.env_id, **self.env_kwargs)
         try:
