@@ -15,7 +15,8 @@ from pathlib import Path
 
 import tyro
 
-from glass_plan.bench.records import Entry, Goal, markdown_table
+from glass_plan.bench.records import Goal
+from glass_plan.tables import Entry, markdown_table
 
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -17,10 +17,10 @@ import tyro
 from rich.progress import track
 
 from glass_envs.demo import make_scenes
-from glass_plan.bench.records import markdown_table
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.records import Status
+from glass_plan.tables import markdown_table
 
 METHODS = {
     "one unguided sample": Sampling.unguided(20),

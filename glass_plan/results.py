@@ -151,8 +151,8 @@ class EvalProtocol:
 
     @property
     def cases(self) -> tuple[tuple[int, int], ...]:
-        """Every (environment seed, sampler seed), in order."""
-        return tuple(product(self.seeds, self.sampler_seeds))
+        """Every (environment seed, sampler seed): all scenes once, then all of them again."""
+        return tuple((seed, s) for s, seed in product(self.sampler_seeds, self.seeds))
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,13 @@ class Results:
         """Cases without a row, in order."""
         done = {row.case for row in self.rows}
         return tuple(case for case in self.protocol.cases if case not in done)
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Cases without a row before the last one that has one."""
+        done = {row.case for row in self.rows}
+        last = max((k for k, case in enumerate(self.protocol.cases) if case in done), default=-1)
+        return tuple(case for case in self.protocol.cases[: max(last, 0)] if case not in done)
 
 
 def violated_steps(episode: Episode) -> NDArray[np.bool_]:

@@ -177,24 +177,27 @@ class Comparison:
 
 
 def compare(first: Results, second: Results) -> Comparison:
-    """Pair two methods by (environment seed, sampler seed).
+    """Pair two methods by (environment seed, sampler seed), over the cases that both have run.
 
+    A method may have run fewer cases than another, but only the first of the protocol's order.
     Cases count as independent: with several sampler seeds a scene, which are alike, the intervals
     are too narrow, and more environment seeds are the remedy.
 
     Raises:
-        ProtocolError: different protocols, or cases that were not run.
+        ProtocolError: different protocols, or cases that were left out.
     """
     ours, theirs = first.protocol.digest, second.protocol.digest
     if ours != theirs:
         got = f"{first.method!r} ran {ours}, {second.method!r} ran {theirs}"
         raise ProtocolError(f"compare: protocols differ: {got}; evaluate both under one protocol")
     for results in (first, second):
-        if results.missing:
-            got = f"{len(results.missing)} of {len(results.protocol.cases)} cases"
+        if results.gaps:
+            got = f"{len(results.gaps)} of its first {len(results.rows) + len(results.gaps)} cases"
             raise ProtocolError(f"compare: {results.method!r} lacks {got}; finish its evaluation")
-    rows = {row.case: row for row in second.rows}
-    pairs = [(row, rows[row.case]) for row in first.rows]
+    one, two = ({row.case: row for row in results.rows} for results in (first, second))
+    pairs = [(row, two[case]) for case, row in one.items() if case in two]
+    if not pairs:
+        raise ProtocolError(f"compare: {first.method!r} and {second.method!r} have no case alike")
     return Comparison(
         first=first.method,
         second=second.method,

@@ -264,12 +264,24 @@ def test_compare_refuses_different_protocols_and_names_both() -> None:
         compare(results("fks", set()), results("ode", set(), other))
 
 
-def test_compare_refuses_cases_that_were_not_run() -> None:
+def test_compare_pairs_the_first_cases_with_a_method_that_ran_no_more() -> None:
+    whole = results("fks", {(0, 0), (2, 1)})
+    part = Results(PROTOCOL, "ode", results("ode", set()).rows[:-2])
+    assert part.missing == ((1, 1), (2, 1))
+    comparison = compare(whole, part)
+    assert comparison.safe.n == 4
+    assert comparison.safe.second == 1
+
+
+def test_compare_refuses_cases_that_were_left_out() -> None:
     whole = results("fks", set())
-    part = Results(PROTOCOL, "ode", whole.rows[:-2])
-    assert part.missing == ((2, 0), (2, 1))
-    with pytest.raises(ProtocolError, match="'ode' lacks 2 of 6 cases"):
+    part = Results(PROTOCOL, "ode", (*whole.rows[:2], *whole.rows[4:]))
+    assert part.gaps == whole.protocol.cases[2:4]
+    with pytest.raises(ProtocolError, match="'ode' lacks 2 of its first 6 cases"):
         compare(whole, part)
+    none = Results(PROTOCOL, "ode", ())
+    with pytest.raises(ProtocolError, match="no case alike"):
+        compare(whole, none)
 
 
 def test_results_refuse_double_and_foreign_cases() -> None:

@@ -21,8 +21,9 @@ from glass_plan.bench import mixture_task as task
 from glass_plan.bench.distances import Mmd
 from glass_plan.bench.mixture_arms import FAMILIES, RARE_FAMILIES, Family, Sampler
 from glass_plan.bench.mixture_field import STEPS, trained_field
-from glass_plan.bench.records import Entry, Record
+from glass_plan.bench.records import Record
 from glass_plan.denoisers import Denoiser
+from glass_plan.tables import Entry
 
 FIELDS = ("analytic", "trained")
 TUNING_SEED, TUNING_OUTPUTS = 0, 4_000

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 
 from glass_plan import kernels
-from glass_plan.bench.records import Entry, Goal, Record
+from glass_plan.bench.records import Goal, Record
 from glass_plan.checkpoint import World
 from glass_plan.constraints import All, Avoid, Ball, Box, Constraint, Moving, SpeedLimit
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.prior import ConditionedPrior
+from glass_plan.tables import Entry
 
 BATCHES = (8, 32)
 STEPS = 20

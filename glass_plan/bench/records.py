@@ -20,8 +20,7 @@ import torch
 
 from glass_plan.errors import DataError
 from glass_plan.jsonl import append_line, read_lines
-
-Entry = dict[str, Any]
+from glass_plan.tables import Entry, markdown_table
 
 
 class Record:
@@ -152,27 +151,3 @@ def grouped(rows: Sequence[Entry], by: Sequence[str]) -> list[list[Entry]]:
     for row in rows:
         groups.setdefault(tuple(row[name] for name in by), []).append(row)
     return list(groups.values())
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Entry]) -> str:
-    """A table with aligned columns; numbers to the right, missing entries as a dash."""
-    cells = [[_shown(row.get(column)) for column in columns] for row in rows]
-    widths = [
-        max(len(column), *(len(line[k]) for line in cells), 3) if cells else len(column)
-        for k, column in enumerate(columns)
-    ]
-    numeric = [all(not isinstance(row.get(column), str) for row in rows) for column in columns]
-    rule = ["-" * (w - 1) + ":" if n else "-" * w for w, n in zip(widths, numeric, strict=True)]
-    lines = [list(columns), rule, *cells]
-    return "".join(f"| {' | '.join(_fit(line, widths, numeric))} |\n" for line in lines)
-
-
-def _fit(line: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
-    fitted = zip(line, widths, numeric, strict=True)
-    return [cell.rjust(w) if n else cell.ljust(w) for cell, w, n in fitted]
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -20,11 +20,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan import kernels
-from glass_plan.bench.records import Entry
 from glass_plan.constraints import Avoid, Ball
 from glass_plan.data import Windows
 from glass_plan.planner import Planner
 from glass_plan.prior import ConditionedPrior
+from glass_plan.tables import Entry
 
 TIMES = (0.1, 0.25, 0.5, 0.75)
 ESTIMATES: dict[str, tuple[str, int, int]] = {

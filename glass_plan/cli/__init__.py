@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 
 from glass_plan.cli.bench import bench
 from glass_plan.cli.console import BAD_REQUEST, console
+from glass_plan.cli.evaluation import compare, evaluate
 from glass_plan.cli.models import collect, train
 from glass_plan.cli.plans import demo, doctor, plan
 from glass_plan.cli.specs import check, schema
@@ -24,6 +25,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "plan": plan,
     "collect": collect,
     "train": train,
+    "evaluate": evaluate,
+    "compare": compare,
     "check": check,
     "schema": schema,
     "bench": bench,

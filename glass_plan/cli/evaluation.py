@@ -1,0 +1,75 @@
+"""Commands about benchmarks: run a method on a protocol, compare the methods that were run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from glass_plan.cli.console import console, positive, progress_bar
+
+OUT = Path("out/evaluate")
+
+
+def evaluate(
+    *,
+    protocol: Path,
+    method: str,
+    episodes: int = 100,
+    workers: int = 2,
+    split: Literal["reported", "tuning"] = "reported",
+    out: Path = OUT,
+) -> int:
+    """Run a method in closed loop on a protocol's scenes; run again to resume or to add episodes.
+
+    Example: glass-plan evaluate --protocol experiments/protocols/maze2d_static.yaml
+    --method glass-fks --episodes 300
+
+    Args:
+        protocol: file of scenes and budgets.
+        method: a name, see the list that an unknown one prints.
+        episodes: cases, in the protocol's order: all scenes once, then with the next sampler seed.
+        workers: processes; the rows do not depend on it.
+        split: reported scenes, or those for tuning.
+        out: folder of results, one folder a protocol and one file a method.
+    """
+    from glass_plan.evaluation import evaluate as run
+    from glass_plan.evaluation import results_folder, results_path
+    from glass_plan.protocols import load_suite
+    from glass_plan.report.terminal import summary_table
+    from glass_plan.safety import SafetyReport, read_rows
+
+    positive(episodes=episodes, workers=workers)
+    suite = load_suite(protocol, split)
+    folder = results_folder(out, suite, split)
+    with progress_bar() as bar:
+        row = bar.add_task(f"{suite.protocol.name}, {method}", total=episodes)
+        bar.update(row, completed=len(read_rows(results_path(folder, method))))
+        for _ in run(suite, method, folder, episodes=episodes, workers=workers):
+            bar.advance(row)
+    rows = read_rows(results_path(folder, method))
+    console.print(f"rows in {results_path(folder, method)}")
+    Console().print(summary_table([SafetyReport.from_rows(rows, method)]))
+    return 0
+
+
+def compare(
+    folder: tyro.conf.Positional[Path],
+    *,
+    against: str = "glass-fks",
+) -> int:
+    """Print the methods of a protocol side by side and paired; write tables and figures.
+
+    Example: glass-plan compare out/evaluate/maze2d_static-reported-0123456789abcdef
+
+    Args:
+        folder: that ``glass-plan evaluate`` wrote.
+        against: the method that all others are paired with.
+    """
+    from glass_plan.report.comparison import write_comparison
+
+    text = write_comparison(folder, against)
+    Console(soft_wrap=True).print(text, markup=False)
+    return 0

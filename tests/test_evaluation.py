@@ -1,0 +1,145 @@
+"""Evaluation: resumable, the same for any number of workers, and measures worked by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glass_plan.constraints import Avoid, Ball
+from glass_plan.errors import ProtocolError, RequestError
+from glass_plan.evaluation import (
+    evaluate,
+    load_results,
+    measures,
+    results_folder,
+    results_path,
+    roughness,
+    trapped,
+)
+from glass_plan.protocols import Scene, dump_suite, load_suite
+from glass_plan.records import Episode
+from glass_plan.report.comparison import write_comparison
+from glass_plan.safety import read_rows
+from tests.test_protocols import HEADER
+
+SPEC = Avoid(Ball((1.3, 0.0), 0.2)).named("disc_1")
+SCENES = [Scene(seed, (-1.0, -1.0), (-1.0, 1.0), SPEC, 4.5) for seed in (1000, 1001)]
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    path = tmp_path_factory.mktemp("protocol") / "tiny.yaml"
+    path.write_text(dump_suite(HEADER, SCENES))
+    return load_suite(path)
+
+
+@pytest.fixture(scope="module")
+def folder(suite, tmp_path_factory):
+    """Results of two methods: one in two sittings on one worker, one at once on two."""
+    out = results_folder(tmp_path_factory.mktemp("out"), suite, "reported")
+    assert len(list(evaluate(suite, "glass-fks", out, episodes=1, workers=1))) == 1
+    assert len(list(evaluate(suite, "glass-fks", out, episodes=4, workers=1))) == 3
+    assert len(list(evaluate(suite, "unguided", out, episodes=2, workers=2))) == 2
+    return out
+
+
+def test_a_finished_evaluation_has_nothing_left_to_run(suite, folder):
+    before = results_path(folder, "glass-fks").read_bytes()
+    assert not list(evaluate(suite, "glass-fks", folder, episodes=4, workers=1))
+    assert results_path(folder, "glass-fks").read_bytes() == before
+
+
+def test_a_half_written_row_is_run_again(suite, folder, tmp_path):
+    path = results_path(tmp_path, "unguided")
+    whole = results_path(folder, "unguided").read_bytes()
+    path.write_bytes(whole[:-20])
+    again = list(evaluate(suite, "unguided", tmp_path, episodes=2, workers=1))
+    assert len(again) == 1
+    assert {row.case for row in read_rows(path)} == {(1000, 0), (1001, 0)}
+
+
+def test_workers_do_not_change_the_rows(suite, folder, tmp_path):
+    list(evaluate(suite, "unguided", tmp_path, episodes=2, workers=1))
+    one, two = (
+        sorted((replace(row, wall_time=()) for row in read_rows(path)), key=lambda row: row.case)
+        for path in (results_path(tmp_path, "unguided"), results_path(folder, "unguided"))
+    )
+    assert one == two
+
+
+def test_results_of_another_protocol_are_not_mixed(suite, folder):
+    other = replace(suite, protocol=replace(suite.protocol, nfe=50))
+    with pytest.raises(ProtocolError, match="use another folder"):
+        list(evaluate(other, "unguided", folder, episodes=1))
+
+
+def test_an_unknown_method_is_refused(suite, tmp_path):
+    with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
+        list(evaluate(suite, "glass-fk", tmp_path, episodes=1))
+
+
+@pytest.mark.parametrize("episodes", [0, 5])
+def test_more_episodes_than_cases_are_refused(suite, tmp_path, episodes):
+    with pytest.raises(RequestError, match=r"must be in 1\.\.4"):
+        list(evaluate(suite, "unguided", tmp_path, episodes=episodes))
+
+
+def test_methods_are_compared_over_the_cases_that_both_ran(folder):
+    text = write_comparison(folder, "glass-fks")
+    assert "glass-fks less unguided: 2 cases" in text
+    kept = json.loads((folder / "comparison.json").read_text())
+    assert [row["n"] for row in kept["table"]] == [4, 2]
+    assert (folder / "comparison.png").stat().st_size > 1000
+    assert (folder / "comparison.md").read_text() == text
+
+
+def test_a_comparison_with_what_was_not_run_is_refused(folder, tmp_path):
+    with pytest.raises(RequestError, match="no rows of 'mppi'"):
+        write_comparison(folder, "mppi")
+    with pytest.raises(ProtocolError, match="glass-plan evaluate wrote"):
+        load_results(tmp_path)
+
+
+def episode(path):
+    states = np.concatenate([path, np.zeros_like(path)], axis=1)
+    count = len(path)
+    return Episode(
+        seed=0,
+        times=0.01 * np.arange(count),
+        states=states,
+        actions=np.zeros((count - 1, 2)),
+        goal=np.zeros(2),
+        success=True,
+        margins={"walls": np.ones(count - 1)},
+    )
+
+
+def line(length, count):
+    return np.stack([np.linspace(0, length, count), np.zeros(count)], axis=1)
+
+
+def test_it_is_trapped_where_it_makes_no_progress_for_two_seconds():
+    moving, stuck = line(3.0, 300), np.zeros((250, 2))
+    assert not trapped(episode(moving))
+    assert trapped(episode(np.concatenate([moving, stuck + moving[-1]])))
+    assert not trapped(episode(np.concatenate([moving, stuck[:150] + moving[-1]])))
+    assert trapped(episode(np.concatenate([line(0.1, 200), line(0.1, 200)[::-1]])))
+
+
+def test_the_way_is_measured_against_the_shortest():
+    found = measures(episode(line(9.0, 300)), SCENES[0])
+    assert found["length"] == pytest.approx(9.0)
+    assert found["length_ratio"] == pytest.approx(2.0)
+    assert found["duration"] == pytest.approx(2.99)
+    assert found["plans"] == found["calls"] == found["roughness"] == 0
+
+
+def test_a_straight_plan_is_smooth_and_a_zigzag_is_not():
+    assert roughness(line(2.0, 20)) == pytest.approx(0.0, abs=1e-9)
+    zigzag = line(2.0, 20)
+    zigzag[1::2, 1] = 0.1
+    assert roughness(zigzag) > 1.0
+    assert roughness(np.zeros((5, 2))) == 0.0

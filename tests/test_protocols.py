@@ -1,0 +1,90 @@
+"""Protocol files: what they hold, what is refused, and that tuning and reported scenes differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from glass_plan.constraints import Avoid, Ball, Reach
+from glass_plan.errors import ProtocolError
+from glass_plan.protocols import Scene, dump_suite, load_suite
+
+HEADER = {
+    "name": "tiny",
+    "env_id": "glass_envs:glass_plan/Maze2D-UMaze-v0",
+    "model": "maze2d-umaze",
+    "nfe": 100,
+    "max_episode_steps": 300,
+    "sampler_seeds": [0, 1],
+}
+SPEC = Avoid(Ball((1.0, 0.3), 0.2)).named("disc_1") & Reach(Ball((1.0, -1.0), 0.3)).named("visit")
+SCENES = [Scene(seed, (-1.0, -1.0), (-1.0, 1.0), SPEC, 4.5) for seed in (0, 7, 99, 1000, 1001)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    written = tmp_path / "tiny.yaml"
+    written.write_text(dump_suite(HEADER, SCENES))
+    return written
+
+
+def test_scenes_survive_the_file(path: Path) -> None:
+    suite = load_suite(path)
+    assert suite.model == "maze2d-umaze"
+    assert list(suite.scenes.values()) == SCENES[3:]
+
+
+def test_tuning_and_reported_scenes_never_mix(path: Path) -> None:
+    tuning, reported = load_suite(path, "tuning"), load_suite(path, "reported")
+    assert tuning.protocol.seeds == (0, 7, 99)
+    assert reported.protocol.seeds == (1000, 1001)
+    assert tuning.protocol.digest != reported.protocol.digest
+
+
+def test_all_scenes_come_once_before_any_comes_again(path: Path) -> None:
+    assert load_suite(path).protocol.cases == ((1000, 0), (1001, 0), (1000, 1), (1001, 1))
+
+
+def test_the_digest_is_of_the_scenes_too(path: Path) -> None:
+    before = load_suite(path).protocol.digest
+    moved = replace(SCENES[3], goal=(-1.0, 0.99))
+    path.write_text(dump_suite(HEADER, [moved, *SCENES[4:]]))
+    assert load_suite(path).protocol.digest != before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"modell": "x"}, r"tiny.yaml: unknown key 'modell'; did you mean 'model'"),
+        ({"scenes": [{"seed": 1}]}, r"scene: lacks start, goal"),
+        ({"scenes": [{"sead": 1}]}, r"unknown key 'sead'; did you mean 'seed'"),
+        ({"scenes": 3}, r"tiny.yaml: "),
+        ({"scenes": []}, r"seeds must be distinct, got \(\)"),
+    ],
+)
+def test_what_is_no_protocol_is_refused(path: Path, change: object, message: str) -> None:
+    values = yaml.safe_load(path.read_text()) | change
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ProtocolError, match=message):
+        load_suite(path)
+
+
+def test_a_constraint_that_is_none_is_named(path: Path) -> None:
+    path.write_text(path.read_text().replace("ball", "bal", 1))
+    with pytest.raises(ProtocolError, match=r"unknown .*'bal'; did you mean 'ball'"):
+        load_suite(path, "tuning")
+
+
+@pytest.mark.parametrize("text", [": :", "- 1", ""])
+def test_a_file_that_is_no_mapping_is_refused(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ProtocolError, match=r"tiny\.yaml"):
+        load_suite(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        load_suite(tmp_path / "none.yaml")
