@@ -3,12 +3,11 @@
 rho(hold U goal) = sup_s min(rho(goal, s), inf_{u < s} rho(hold, u)); Release is the opposite of
 Until of the opposites. From plan time 0 by running extrema, O(H). From every instant by
 hold U_[a,b] goal = F_[a,b] goal and G_[0,a] (hold U goal) (Donze, Ferrere & Maler, 2013), whose
-part without a window is one pass from the end.
+part without a window is a recursion from the end (recursions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +19,7 @@ from glass_plan.constraints import signals, windows
 from glass_plan.constraints.base import NOTHING, Constraint, negated
 from glass_plan.constraints.checks import LARGEST
 from glass_plan.constraints.formulas import Temporal
+from glass_plan.constraints.recursions import held_up_to, least_sum_up_to
 from glass_plan.constraints.smooth import Instants, all_instants, any_instants
 from glass_plan.constraints.windows import Window
 from glass_plan.layout import Trajectory
@@ -74,7 +74,7 @@ class Until(Temporal):
         """See ``Constraint.shortfalls``."""
         hold = self.hold.shortfalls(trajectory, buffer=buffer)
         goal = self.goal.shortfalls(trajectory, buffer=buffer)
-        free = _from_the_end(hold, goal, LARGEST, lambda h, g, u: torch.minimum(g, h + u))
+        free = least_sum_up_to(hold, goal, LARGEST)
         if not self.window:
             return free
         once = signals.least_within(goal, trajectory, self.window)
@@ -138,7 +138,7 @@ class Release(Temporal):
         """See ``Constraint.shortfalls``."""
         hold = self.hold.shortfalls(trajectory, buffer=buffer)
         goal = self.goal.shortfalls(trajectory, buffer=buffer)
-        free = _from_the_end(hold, goal, 0.0, lambda h, g, u: h + torch.minimum(g, u))
+        free = least_sum_up_to(hold, hold + goal, 0.0)  # and with the instant of the goal
         if not self.window:
             return free
         all_along = signals.sum_within(hold, trajectory, self.window)
@@ -151,25 +151,7 @@ class Release(Temporal):
 
 def _unlimited(hold: Instants, goal: Instants, last: float) -> Instants:
     """Without a window: hold up to the goal; ``last`` is what it is worth if that never comes."""
-    begun = _from_the_end(hold.low, goal.high, last, _hold_up_to)  # at the start of each segment
+    begun = held_up_to(hold.low, goal.high, last)  # at the start of each segment
     following = pad(begun[..., 1:], (0, 1), value=last)
-    now = _hold_up_to(hold.low, goal.low, following)
+    now = torch.minimum(hold.low, torch.maximum(goal.low, following))
     return Instants(now, torch.maximum(now, begun))
-
-
-def _hold_up_to(hold: Tensor, goal: Tensor, later: Tensor) -> Tensor:
-    return torch.minimum(hold, torch.maximum(goal, later))
-
-
-def _from_the_end(
-    first: Float[Tensor, "... K"],
-    second: Float[Tensor, "... K"],
-    last: float,
-    step: Callable[[Tensor, Tensor, Tensor], Tensor],
-) -> Float[Tensor, "... K"]:
-    """u_k = step(first_k, second_k, u_{k+1}) with u_K = last."""
-    later, values = torch.full_like(first[..., 0], last), []
-    for a, b in zip(reversed(first.unbind(-1)), reversed(second.unbind(-1)), strict=True):
-        later = step(a, b, later)
-        values.append(later)
-    return torch.stack(values[::-1], dim=-1)

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glass_plan.constraints.checks import LARGEST
 from glass_plan.constraints.windows import Range, largest_in, smallest_in, touched
-
-
-def work(run: Callable[[], object]) -> int:
-    """How many numbers all operations on tensors make."""
-    made = []
-
-    class Counted(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            made.extend(
-                x.numel() for x in torch.utils._pytree.tree_leaves(out) if hasattr(x, "numel")
-            )
-            return out
-
-    with Counted():
-        run()
-    return sum(made)
+from tests.constraints.counting import work
 
 
 def sliding(seed: int, count: int, seconds: float, *, times: int = 1) -> tuple[torch.Tensor, Range]:
