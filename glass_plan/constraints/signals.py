@@ -93,20 +93,28 @@ def in_window(trajectory: Trajectory, window: Window) -> Bool[Tensor, "... 2*H-1
 
 
 def sum_within(
-    penalty: Float[Tensor, "... S"], trajectory: Trajectory, window: Window
+    penalty: Float[Tensor, "... S"],
+    trajectory: Trajectory,
+    window: Window,
+    *,
+    with_end: bool = True,
 ) -> Float[Tensor, "... S"]:
-    """Sum over the samples in the window from each sample on."""
-    where = _samples(trajectory, window)
+    """Sum over the samples in the window from each sample on, with or without one at its end."""
+    where = _samples(trajectory, window, with_end=with_end)
     passed = torch.nn.functional.pad(penalty.cumsum(-1), (1, 0))
     after = torch.maximum(where.last + 1, where.first)
     return (passed.gather(-1, after) - passed.gather(-1, where.first)).clamp_min(0)
 
 
 def least_within(
-    penalty: Float[Tensor, "... S"], trajectory: Trajectory, window: Window
+    penalty: Float[Tensor, "... S"],
+    trajectory: Trajectory,
+    window: Window,
+    *,
+    with_end: bool = True,
 ) -> Float[Tensor, "... S"]:
     """Least over the samples in the window from each sample on; the nearest one's if none are."""
-    where = _samples(trajectory, window)
+    where = _samples(trajectory, window, with_end=with_end)
     return smallest_in(penalty, Range(where.first, torch.maximum(where.first, where.last)), 0.0)
 
 
@@ -120,12 +128,12 @@ def least_of(
     return soft_least(torch.where(inside, shortfall, LARGEST)).square()
 
 
-def _samples(trajectory: Trajectory, window: Window) -> Range:
+def _samples(trajectory: Trajectory, window: Window, *, with_end: bool) -> Range:
     """The samples in the window from each sample on."""
     times = trajectory.sample_times.detach().contiguous()
     start, end = (bound.contiguous() for bound in span(window, times, times))
     first = torch.searchsorted(times, start).clamp_max(times.shape[-1] - 1)
-    return Range(first, torch.searchsorted(times, end, right=True) - 1)
+    return Range(first, torch.searchsorted(times, end, right=with_end) - 1)
 
 
 def _attained(inner: Instants, pieces: Span, where: Span, temperature: float) -> Tensor:

@@ -1,9 +1,13 @@
 """Until and its dual: one thing holds up to another.
 
-rho(hold U goal) = sup_s min(rho(goal, s), inf_{u < s} rho(hold, u)); Release is the opposite of
-Until of the opposites. From plan time 0 by running extrema, O(H). From every instant by
-hold U_[a,b] goal = F_[a,b] goal and G_[0,a] (hold U goal) (Donze, Ferrere & Maler, 2013), whose
-part without a window is a recursion from the end (recursions.py).
+rho(hold U goal) = sup_s min(rho(goal, s), inf_{u <= s} rho(hold, u)) (Donze & Maler, 2010); Release
+is the opposite of Until of the opposites. Whether hold is asked for at the instant of the goal
+matters only if that is the first of all: margins ask for it in both, penalties in Release only.
+
+From plan time 0 by running extrema, O(H). From every instant by hold U_[a,b] goal = F_[a,b] goal
+and G_[0,a] (hold U goal) (Donze, Ferrere & Maler, 2013), whose part without a window is a recursion
+from the end (recursions.py). That needs hold at the instant of the goal in Until, and not in
+Release: where it is otherwise, what comes before the window, [0,a), is said beside it.
 """
 
 from __future__ import annotations
@@ -77,8 +81,11 @@ class Until(Temporal):
         free = least_sum_up_to(hold, goal, LARGEST)
         if not self.window:
             return free
+        before = (0.0, self.window[0])
         once = signals.least_within(goal, trajectory, self.window)
-        return once + signals.sum_within(free, trajectory, (0.0, self.window[0]))
+        up_to = signals.sum_within(free, trajectory, before)
+        early = signals.sum_within(hold, trajectory, before, with_end=False)  # no goal counts yet
+        return once + up_to + early
 
     def remaining(self, driven: Trajectory) -> Constraint:
         """Nothing once the goal was met; see ``Constraint.remaining``."""
@@ -127,8 +134,10 @@ class Release(Temporal):
         free = _unlimited(hold, goal, LARGEST)
         if not self.window:
             return free
-        all_along = signals.always_within(hold.low, trajectory, self.window, temperature)
         before = (0.0, self.window[0])
+        if self.window[0] > 0:  # nothing has to hold yet
+            free = any_instants([goal, free], temperature)
+        all_along = signals.always_within(hold.low, trajectory, self.window, temperature)
         released = signals.eventually_within(free, trajectory, before, temperature)
         return any_instants([all_along, released], temperature)
 
@@ -141,8 +150,12 @@ class Release(Temporal):
         free = least_sum_up_to(hold, hold + goal, 0.0)  # and with the instant of the goal
         if not self.window:
             return free
+        before = (0.0, self.window[0])
         all_along = signals.sum_within(hold, trajectory, self.window)
-        released = signals.least_within(free, trajectory, (0.0, self.window[0]))
+        released = signals.least_within(free, trajectory, before)
+        if self.window[0] > 0:  # nothing has to hold yet
+            early = signals.least_within(goal, trajectory, before, with_end=False)
+            released = torch.minimum(released, early)
         return torch.minimum(all_along, released)
 
     def __invert__(self) -> Constraint:
