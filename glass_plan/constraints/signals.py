@@ -78,8 +78,10 @@ def eventually_within(
     """What holds once in the window from each instant on."""
     pieces = stretches(trajectory)
     whole, common = span(window, *pieces), span(window, pieces[1], pieces[0])
-    least = smallest_in(inner.low, windows.touched(pieces, *whole), temperature)
-    least = torch.where(least >= LARGEST, -LARGEST, least)  # nothing to hold in
+    touched = windows.touched(pieces, *whole)
+    least = smallest_in(inner.low, touched, temperature)
+    leaves = common[0] > pieces[1][..., -1:]  # nothing to hold in, from some instant on
+    least = torch.where(touched.is_empty | leaves, -LARGEST, least)
     shared = _attained(inner, pieces, common, temperature)  # by windows of all of its instants
     low = torch.where(common[0] <= common[1], shared, least)
     return Instants(low, torch.maximum(low, _attained(inner, pieces, whole, temperature)))

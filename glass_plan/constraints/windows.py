@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from glass_plan.constraints.checks import LARGEST, items, number
-from glass_plan.constraints.smooth import soft_max
+from glass_plan.constraints.smooth import soft_max, soft_min
 from glass_plan.errors import SpecError
 
 Window = tuple[float, ...]
@@ -95,20 +95,13 @@ def smallest_in(
 ) -> Float[Tensor, "... Q"]:
     """(Smooth) minimum of the values in each range; LARGEST where that is empty."""
     if where.first.shape[-1] == 1:
-        return _smallest_in_one(values, where, temperature)
-    if temperature == 0:
+        inside = mask(where, values.shape[-1])
+        least = soft_min(torch.where(inside, values, LARGEST), temperature)[..., None]
+    elif temperature == 0:
         least = values.gather(-1, _index_of_largest(-values.detach(), where))
     else:
         least = -temperature * _log_total(-values / temperature, where)[0]
     return torch.where(where.is_empty, LARGEST, least)
-
-
-def _smallest_in_one(values: Tensor, where: Range, temperature: float) -> Tensor:
-    inside = mask(where, values.shape[-1])
-    if temperature == 0:
-        return torch.where(inside, values, LARGEST).amin(-1, keepdim=True)
-    total = torch.logsumexp(torch.where(inside, -values / temperature, -LARGEST), dim=-1)
-    return torch.where(where.is_empty, LARGEST, -temperature * total[..., None])
 
 
 def running_smallest(values: Float[Tensor, "... K"], temperature: float) -> Float[Tensor, "... K"]:
