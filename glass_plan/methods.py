@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import Dynamics
-from glass_plan.guidance import TrajectoryProx
+from glass_plan.guidance import TrajectoryProx, Visits
 from glass_plan.kernels.value import Potential
 from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
@@ -41,6 +41,7 @@ class Sampling:
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
         hard: margin for which violating candidates are projected at last; None leaves them be.
+        detours: whether ``glass-fks`` leads trajectories to regions that they miss (``Visits``).
     """
 
     method: str = "glass-fks"
@@ -54,6 +55,7 @@ class Sampling:
     temperature: float = 1.0
     warm_t: float = 0.5
     hard: float | None = None
+    detours: bool = True
 
     @classmethod
     def unguided(cls, rows: int) -> Sampling:
@@ -88,6 +90,8 @@ class Request:
         penalty: log-potential of the constraints over flow time, to be raised.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
+        visits: leads to regions that are missed, if any are asked for.
+        spacing: of the prior's waypoints [m].
         t_grid: flow times.
         x: particles at the first of them.
         generator: of all randomness.
@@ -100,6 +104,8 @@ class Request:
     penalty: Reward
     t_start: float
     max_speed: float | None
+    visits: Visits | None
+    spacing: float
     t_grid: Sequence[float]
     x: Float[Tensor, "N H D"]
     generator: torch.Generator
@@ -145,7 +151,13 @@ def _steered(request: Request) -> Draw:
     target = request.penalty.at(1.0)
     reward = potential(target)
     prox = TrajectoryProx(
-        request.denoise, request.penalty, request.dynamics, request.t_start, request.max_speed
+        request.denoise,
+        request.penalty,
+        request.dynamics,
+        request.t_start,
+        request.max_speed,
+        visits=request.visits if sampling.detours else None,
+        spacing=request.spacing,
     )
     move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
     value = kernels.LookAhead(reward, at)

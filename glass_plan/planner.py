@@ -18,9 +18,9 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import Avoid, Constraint, Grid, Hard, SpeedLimit
+from glass_plan.constraints import Avoid, Constraint, Grid, Hard, Reach, SpeedLimit
 from glass_plan.errors import RequestError, did_you_mean
-from glass_plan.guidance import project, smoothing_kernel
+from glass_plan.guidance import Visits, project, smoothing_kernel
 from glass_plan.layout import Trajectory
 from glass_plan.methods import METHODS, Request, Sampling
 from glass_plan.prior import FlowPrior
@@ -131,6 +131,8 @@ class Planner:
             penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
             t_start=t_start,
             max_speed=speed_limit(judged),
+            visits=visits(judged, self.prior.layout.radius),
+            spacing=self.config.spacing,
             t_grid=grid,
             x=x,
             generator=generator,
@@ -202,6 +204,18 @@ def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
         spread=smoothing_kernel(position, SMOOTHING),
         max_iterations=REPAIR_STEPS,
     ).trajectory
+
+
+def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
+    """What leads to the regions that are asked for by themselves and stay, if there are any."""
+    walls = judged["walls"]
+    assert isinstance(walls, Avoid)
+    assert isinstance(walls.region, Grid)
+    asked = [part.region for part in judged.values() if isinstance(part, Reach)]
+    still = [region for region in asked if region.top_speed == 0]
+    others = [part.region for part in judged.values() if isinstance(part, Avoid)][1:]
+    avoid = tuple(region for region in others if region.top_speed == 0)
+    return Visits(still, walls.region, avoid, radius) if still else None
 
 
 def speed_limit(judged: Mapping[str, Constraint]) -> float | None:

@@ -12,6 +12,7 @@ from glass_plan.guidance.project import Ending, Projected, project
 from glass_plan.guidance.prox import ProxGuide, sine_subspace
 from glass_plan.guidance.tilted import TiltedGuide
 from glass_plan.guidance.trajectory import TrajectoryProx, smoothing_kernel, with_positions
+from glass_plan.guidance.visits import Visits
 from glass_plan.strengths import Constant, Ramp, Window
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Ramp",
     "TiltedGuide",
     "TrajectoryProx",
+    "Visits",
     "Window",
     "conflict_gate",
     "pcgrad",

@@ -4,8 +4,8 @@ The penalty, minus the reward at flow time t, is descended from D by a few covar
 on the positions (the gradient is smoothed along the way before it is followed, Ratliff et al.
 2009), until it is zero or the steps are used up: a trajectory bends as a whole, keeps its ends and
 stays near; then its speeds are made drivable. No gradient goes through the network, and all
-constraints pull at once. Earlier than ``t_min`` the look-ahead is a blur of several routes and is
-left alone.
+constraints pull at once. What gradients cannot find, a region behind a wall, is led to first
+(``Visits``). Earlier than ``t_min`` the look-ahead is a blur of several routes and is left alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.guidance.gradient import gradient
+from glass_plan.guidance.visits import Visits
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
 from glass_plan.retiming import SHORTEST, retime
@@ -38,6 +39,8 @@ class TrajectoryProx:
         step_size: largest displacement of a waypoint per step [m].
         smoothing: length scale along the way [m] over which a displacement spreads.
         t_min: flow time before which nothing is changed.
+        visits: leads to regions that are missed; None leaves that to the gradient.
+        spacing: of waypoints that were led [m].
     """
 
     denoise: ConditionedPrior
@@ -49,6 +52,8 @@ class TrajectoryProx:
     step_size: float = 0.08
     smoothing: float = 0.3
     t_min: float = 0.3
+    visits: Visits | None = None
+    spacing: float = 0.4
     guided: bool = True
 
     def __call__(self, x_t: Float[Tensor, "N H D"], t: float) -> Float[Tensor, "N H D"]:
@@ -60,8 +65,10 @@ class TrajectoryProx:
 
     def correct(self, trajectory: Trajectory, t: float = 1.0) -> Trajectory:
         """Descend the penalty of flow time ``t`` and make the result drivable."""
-        position = trajectory.channel("position")
-        kernel = smoothing_kernel(position, self.smoothing)
+        if self.visits is not None:
+            led = self.visits(trajectory.channel("position"), self.spacing)
+            trajectory = with_positions(trajectory, led)
+        kernel = smoothing_kernel(trajectory.channel("position"), self.smoothing)
         moved = self._descend(trajectory, kernel, self.reward.at(t))
         bent = with_positions(trajectory, moved)
         return retime(bent, self.dynamics, max_speed=self.max_speed)
