@@ -83,7 +83,8 @@ def main(args: Args) -> None:
 def reach(args: Args, task: str) -> None:
     """Closed loop in the unmodified environment; interrupted runs resume."""
     maze = MAZES[task]
-    path = args.out / f"reach-{task}-{args.ode_steps}.jsonl"
+    name = Path(args.model).name
+    path = args.out / f"reach-{name}-{args.ode_steps}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)
@@ -128,7 +129,7 @@ def reach(args: Args, task: str) -> None:
         "d4rl_score_standard_error": float(error),
         "controller": CONTROLLER,
     }
-    write_summary(args, f"reach-{task}", summary)
+    write_summary(args, f"reach-{name}", summary)
 
 
 def d4rl_return(episode: Episode) -> int:
@@ -159,7 +160,7 @@ def plans(args: Args, planner: Planner, maze: Maze) -> None:
         "interval": [low, high],
         "median_ms": float(np.median(milliseconds)),
     }
-    write_summary(args, f"plans-{maze.name}", summary)
+    write_summary(args, f"plans-{Path(args.model).name}", summary)
 
 
 def write_summary(args: Args, name: str, summary: dict[str, object]) -> None:
