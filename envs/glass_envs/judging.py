@@ -46,6 +46,11 @@ class Tally:
     def __init__(self, parts: Mapping[str, Constraint]) -> None:
         self._reached = {name: False for name, part in parts.items() if not part.is_safety}
 
+    @property
+    def done(self) -> bool:
+        """Whether all that must hold once has held."""
+        return all(self._reached.values())
+
     def count(self, margins: Mapping[str, float]) -> dict[str, Any]:
         """What ``info`` tells of a step.
 

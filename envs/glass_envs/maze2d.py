@@ -53,6 +53,8 @@ Info = dict[str, Any]
 class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
     """Drive a ball to a goal in a maze; one ``step`` is one physics step.
 
+    An episode terminates at the goal, once all that must hold once has held.
+
     ``info`` after ``step``, and after ``reset`` about the start: ``success``; ``time`` [s];
     ``trace`` (2, 4), position and velocity before and after; for ``walls`` and every part that must
     always hold ``margin_<name>`` and ``cost_<name>``, 1.0 if it was violated; ``cost``, their sum;
@@ -143,6 +145,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
         observation, reward, terminated, truncated, _ = self._physics.step(action)
         self._steps += 1
         info = self._info(before, observation["observation"], np.clip(force, -1, 1))
+        terminated = terminated and self._tally.done
         return observation, float(reward), terminated, truncated, info
 
     def render(self) -> Picture | None:

@@ -192,6 +192,19 @@ def test_success_terminates() -> None:
         assert not truncated
 
 
+def test_a_goal_passed_before_all_was_visited_does_not_terminate() -> None:
+    env = Maze2D(constraints=Reach(Ball((-2.5, 3.0), 0.3)).named("beyond"))
+    env.reset(seed=0, options={"start": START, "goal": (-3.5, 3.0)})
+    reached, at_goal = False, []
+    while not reached:
+        *_, terminated, _, info = env.step(np.array([0.3, 0.0]))
+        reached = info["reached_beyond"]
+        at_goal.append(info["success"])
+        assert not terminated
+    assert any(at_goal)
+    assert not at_goal[-1]
+
+
 def test_a_place_that_was_not_asked_for_is_not_at_the_other() -> None:
     env = Maze2D("maze2d-umaze")
     for seed in range(30):
