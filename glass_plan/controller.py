@@ -20,10 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from glass_plan.constraints import All, Constraint
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Layout, Trajectory
-from glass_plan.planner import Planner, as_vector
+from glass_plan.planner import Planner, as_vector, speed_limit
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
-from glass_plan.tracking import Reference, brake, track
+from glass_plan.tracking import Reference, brake, slowed, track
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ CHECK_EVERY = 0.1
 """Time between checks of the plan in hand [s]."""
 LOST = 0.12
 """Distance [m] from the plan at which it no longer describes the motion."""
+TRACKED_SHARE = 0.98
+"""Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
 FALLBACKS = ("brake", "follow")
 SOON = 0.6
 """An infeasible plan may be followed while its first violation is farther off than this [s]."""
@@ -140,7 +142,10 @@ class RecedingHorizon:
         """What the plan in hand asks for, or braking if there is none."""
         if pursuit.reference is None:
             return brake(state)
-        return track(pursuit.reference, state, time - pursuit.began, self.planner.dynamics)
+        dynamics = self.planner.dynamics
+        action = track(pursuit.reference, state, time - pursuit.began, dynamics)
+        limit = speed_limit(self._judged(pursuit).parts(), TRACKED_SHARE)
+        return action if limit is None else slowed(action, state[2:], limit, dynamics)
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         if pursuit.asked is not None:

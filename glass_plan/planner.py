@@ -218,10 +218,10 @@ def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
     return Visits(still, walls.region, avoid, radius) if still else None
 
 
-def speed_limit(judged: Mapping[str, Constraint]) -> float | None:
-    """The lowest of the speed limits among the parts [m/s], if there is one."""
+def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) -> float | None:
+    """A share of the lowest of the speed limits among the parts [m/s], if there is one."""
     limits = [part.limit for part in judged.values() if isinstance(part, SpeedLimit)]
-    return SPEED_SHARE * min(limits) if limits else None
+    return share * min(limits) if limits else None
 
 
 def choose(

@@ -63,6 +63,24 @@ def track(reference: Reference, state: Array, time: float, dynamics: Dynamics) -
     return np.clip(forward + KP * (position - state[:2]) + KD * (velocity - state[2:]), -1, 1)
 
 
+def slowed(action: Array, velocity: Array, max_speed: float, dynamics: Dynamics) -> Array:
+    """The action (2,), or the one nearest in effect that leads to no more than ``max_speed``.
+
+    Args:
+        action: (2,).
+        velocity: (2,) now [m/s].
+        max_speed: after the step [m/s].
+        dynamics: of the robot.
+    """
+    gain = dynamics.dt / (dynamics.mass + dynamics.dt * dynamics.damping)
+    coasting = velocity * (1 - gain * dynamics.damping)
+    after = coasting + gain * dynamics.gear * np.clip(action, -1, 1)
+    speed = float(np.linalg.norm(after))
+    if speed <= max_speed:
+        return action
+    return np.clip((after * max_speed / speed - coasting) / (gain * dynamics.gear), -1, 1)
+
+
 def brake(state: Array) -> Array:
     """Action (2,) against the motion."""
     return np.clip(-BRAKE_GAIN * state[2:], -1, 1)

@@ -10,7 +10,7 @@ import torch
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.records import Plan, Status
 from glass_plan.retiming import retime
-from glass_plan.tracking import KD, KP, Reference, brake, track
+from glass_plan.tracking import KD, KP, Reference, brake, slowed, track
 from tests.models import ENV_ID
 from tests.tiny import BALL
 
@@ -118,3 +118,26 @@ def test_braking_stops_the_ball(env):
     assert speed[-1] < 0.02
     force_alone = 3.0**2 / (2 * BALL.gear / BALL.mass)  # way at full force [m]
     assert states[-1, 0] - START[0] < 1.3 * force_alone
+
+
+def test_a_robot_that_is_behind_does_not_speed_to_catch_up(env):
+    plan = straight()
+    reference = Reference.of(plan)
+
+    def act(state, time):
+        return slowed(track(reference, state, time + 0.3, BALL), state[2:], 2.0, BALL)
+
+    states = drive(env, act, steps=60)
+    speed = np.linalg.norm(states[:, 2:], axis=1)
+    assert speed.max() <= 2.0 + 1e-6
+    assert speed.max() > 1.95
+
+
+def test_an_action_below_the_limit_is_left_as_it_is():
+    action = np.array([0.5, -0.2])
+    assert slowed(action, np.array([1.0, 0.0]), 2.0, BALL) is action
+
+
+def test_above_the_limit_it_brakes_as_hard_as_it_can():
+    braked = slowed(np.array([1.0, 0.0]), np.array([4.0, 0.0]), 2.0, BALL)
+    assert braked.tolist() == [-1.0, 0.0]
