@@ -1,4 +1,4 @@
-"""Writes the tables of docs/benchmark.md from what ``glass-plan bench`` wrote.
+"""Writes the tables of docs/benchmark.md from what ``glass-plan bench`` and ``compare`` wrote.
 
 python experiments/benchmark_page.py --results out/bench
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import tyro
 
 from glass_plan.bench.records import Goal
+from glass_plan.evaluation import PROTOCOL_FILE
 from glass_plan.tables import Entry, markdown_table
 
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -37,7 +38,7 @@ def main(args: Args) -> None:
     """Keep the results, fill the page."""
     kept, page = DOCS / "benchmark", DOCS / "benchmark.md"
     for path in sorted(args.results.iterdir()) if args.results else ():
-        if path.suffix in (".json", ".png"):
+        if path.suffix in (".json", ".png") and path.name != PROTOCOL_FILE:
             shutil.copy(path, kept)
     page.write_text(filled(page.read_text(), kept))
 
@@ -57,11 +58,12 @@ def shown(result: Entry) -> str:
     made = result["made by"]
     text = f"`{made['command']}`, commit {made['commit']}, torch {made['torch']}, "
     text += f"threads: {made['threads']}.\n\n"
-    for goal in result["goals"]:
+    for goal in result.get("goals", ()):
         del goal["met"]
         text += f"- {Goal(**goal)}\n"
     columns = list(result["table"][0])
-    return f"{text}\n{markdown_table(columns, result['table'])}"
+    pairs = "".join(f"\n```\n{pair}\n```\n" for pair in result.get("paired text", ()))
+    return f"{text}\n{markdown_table(columns, result['table'])}{pairs}"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from glass_plan.errors import ProtocolError, RequestError, did_you_mean
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, Suite
+from glass_plan.provenance import commit
 from glass_plan.records import Episode, Outcome
 from glass_plan.results import EvalProtocol, Results, Row, append_row, read_rows
 
@@ -82,11 +83,12 @@ def evaluate(
     path = results_path(folder, method)
     done = {row.case for row in Results(suite.protocol, method, tuple(read_rows(path))).rows}
     left = [case for case in cases[:episodes] if case not in done]
+    made_at = commit()
     tasks = [episode_task(suite, method, seed, sampler) for seed, sampler in left]
     for index, episode in run_tasks(tasks, workers):
         seed, sampler = left[index]
         row = Row.of(episode, sampler)
-        row = replace(row, info={**row.info, **measures(episode, suite.scenes[seed])})
+        row = replace(row, info=measures(episode, suite.scenes[seed]), commit=made_at)
         append_row(path, row)
         yield row
 

@@ -41,6 +41,7 @@ class Row:
         wall_time: [s] of each decision that planned.
         error: what was raised, if anything.
         info: further numbers of a protocol, by name.
+        commit: of the sources that ran it.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Row:
     wall_time: tuple[float, ...]
     error: str | None = None
     info: dict[str, float] = field(default_factory=dict)
+    commit: str = ""
 
     @classmethod
     def of(cls, episode: Episode, sampler_seed: int = 0) -> Self:

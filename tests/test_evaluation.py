@@ -68,6 +68,7 @@ def test_workers_do_not_change_the_rows(suite, folder, tmp_path):
         for path in (results_path(tmp_path, "unguided"), results_path(folder, "unguided"))
     )
     assert one == two
+    assert all(row.commit for row in one)
 
 
 def test_results_of_another_protocol_are_not_mixed(suite, folder):
@@ -90,10 +91,10 @@ def test_more_episodes_than_cases_are_refused(suite, tmp_path, episodes):
 def test_methods_are_compared_over_the_cases_that_both_ran(folder):
     text = write_comparison(folder, "glass-fks")
     assert "glass-fks less unguided: 2 cases" in text
-    kept = json.loads((folder / "comparison.json").read_text())
+    kept = json.loads((folder / "tiny.json").read_text())
     assert [row["n"] for row in kept["table"]] == [4, 2]
-    assert (folder / "comparison.png").stat().st_size > 1000
-    assert (folder / "comparison.md").read_text() == text
+    assert (folder / "tiny.png").stat().st_size > 1000
+    assert (folder / "tiny.md").read_text() == text
 
 
 def test_a_comparison_with_what_was_not_run_is_refused(folder, tmp_path):

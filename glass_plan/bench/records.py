@@ -7,19 +7,16 @@ measured again. A goal says what was wanted and what was got, met or not.
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from glass_plan.errors import DataError
 from glass_plan.jsonl import append_line, read_lines
+from glass_plan.provenance import commit, made_by
 from glass_plan.tables import Entry, markdown_table
 
 
@@ -79,12 +76,7 @@ class Record:
             text += "\n" + "".join(f"- {goal}\n" for goal in goals)
         whole = {
             "title": title,
-            "made by": {
-                "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-                "commit": ", ".join(sorted({row["commit"] for row in self.rows} or {commit()})),
-                "torch": torch.__version__,
-                "threads": torch.get_num_threads(),
-            },
+            "made by": made_by(row["commit"] for row in self.rows),
             "table": [{c: row.get(c) for c in columns} for row in table],
             "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
         }
@@ -119,17 +111,6 @@ class Goal:
         sign = ">=" if self.above else "<="
         verdict = "met" if self.met else "MISSED"
         return f"{verdict}: {self.name} {self.got:.4g}, wanted {sign} {self.bound:g}"
-
-
-def commit() -> str:
-    """Commit of the sources, ``-dirty`` if they were changed; "unknown" outside a checkout."""
-    here = Path(__file__).parent
-    asked = ("git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*")
-    try:
-        told = subprocess.run(asked, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return told.stdout.strip() or "unknown"
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Methods on one protocol side by side: every rate with n and interval, and paired with one method.
 
-Writes ``comparison.md``, ``comparison.json`` and ``comparison.png`` beside the results.
+Writes a table (.md), all numbers (.json) and a figure (.png) beside the results, under the name of
+the protocol.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.evaluation import load_results
+from glass_plan.provenance import made_by
 from glass_plan.results import Results, Row
 from glass_plan.safety import Comparison, SafetyReport, compare
 from glass_plan.statistics import Rate
@@ -49,13 +51,15 @@ def write_comparison(folder: Path, against: str) -> str:
     text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n{_paired(paired)}"
     whole = {
         "title": title,
+        "made by": made_by(row.commit for r in results.values() for row in r.rows),
         "methods": {name: report.to_dict() for name, report in reports.items()},
         "table": table,
         "paired": [pair.to_dict() for pair in paired],
+        "paired text": [str(pair) for pair in paired],
     }
-    (folder / "comparison.json").write_text(json.dumps(whole, indent=1))
-    (folder / "comparison.md").write_text(text)
-    _figure(reports).savefig(folder / "comparison.png", dpi=150)
+    (folder / f"{protocol.name}.json").write_text(json.dumps(whole, indent=1))
+    (folder / f"{protocol.name}.md").write_text(text)
+    _figure(reports).savefig(folder / f"{protocol.name}.png", dpi=150)
     return text
 
 
