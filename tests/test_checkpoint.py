@@ -48,7 +48,8 @@ def test_an_unknown_name_lists_what_exists():
 
 
 def test_three_mazes_are_shipped_and_load():
-    assert set(shipped()) == {"maze2d-umaze", "maze2d-medium", "maze2d-large"}
+    mazes = {"maze2d-umaze", "maze2d-medium", "maze2d-large", "maze2d-large-errands"}
+    assert set(shipped()) == mazes
     for name in shipped():
         prior, config = from_pretrained(name)
         assert prior.horizon == config.horizon

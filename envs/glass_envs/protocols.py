@@ -115,6 +115,12 @@ def _space(maze: Maze) -> FreeSpace:
     return FreeSpace(maze)
 
 
+def task_of(scene: Scene) -> Task:
+    """What a scene asks for, as solvability is checked."""
+    parts = tuple(scene.constraints.parts().values())
+    return _task(np.array(scene.start), np.array(scene.goal), parts)
+
+
 def _task(start: Array, goal: Array, parts: tuple[Constraint, ...]) -> Task:
     return Task(
         start,
