@@ -58,7 +58,7 @@ def shown(result: Entry) -> str:
     made = result["made by"]
     text = f"`{made['command']}`, commit {made['commit']}, torch {made['torch']}, "
     text += f"threads: {made['threads']}.\n\n"
-    for goal in result.get("goals", ()):
+    for goal in result["goals"]:
         del goal["met"]
         text += f"- {Goal(**goal)}\n"
     columns = list(result["table"][0])

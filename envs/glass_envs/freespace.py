@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, label
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -82,6 +82,15 @@ class FreeSpace:
             self._tour(graph, stops[0], [visits[k] for k in order], goal)
             for order in itertools.permutations(range(len(visits)))
         )
+
+    def connected(self, task: Task) -> bool:
+        """Whether a way leads from start to goal, past what stays, without cutting corners."""
+        free = self._free([region for region in task.avoid if region.top_speed == 0], 0.0)
+        ends = self._index(task.start, free), self._index(task.goal, free)
+        if None in ends:
+            return False
+        parts, _ = label(free)
+        return bool(parts.flat[ends[0]] == parts.flat[ends[1]])
 
     def passable(self, task: Task, duration: float) -> bool:
         """Whether the goal can be reached within a time [s], among regions that move."""
@@ -161,3 +170,9 @@ class FreeSpace:
         if not np.isfinite(gone):
             return float("inf")
         return gone + float(dijkstra(graph, directed=False, indices=place)[goal])
+
+
+@functools.lru_cache(maxsize=4)
+def free_space(maze: Maze) -> FreeSpace:
+    """The grid of a maze, made once."""
+    return FreeSpace(maze)

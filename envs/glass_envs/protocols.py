@@ -12,13 +12,12 @@ protocol does not depend on either.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from glass_envs.freespace import FreeSpace, Task
+from glass_envs.freespace import Task, free_space
 from glass_envs.mazes import ROBOT_RADIUS, Array, Maze
 from glass_plan.constraints import All, Avoid, Ball, Constraint, Moving, Reach, Region, SpeedLimit
 from glass_plan.protocols import Scene
@@ -87,7 +86,7 @@ def draw_scene(kind: str, maze: Maze, routes: Draw, seed: int) -> Scene:
     Raises:
         RuntimeError: no such scene was found in ``ATTEMPTS`` draws.
     """
-    rng, space = np.random.default_rng((seed, KINDS.index(kind))), _space(maze)
+    rng, space = np.random.default_rng((seed, KINDS.index(kind))), free_space(maze)
     wants_block = rng.random() < 0.5
     for attempt in range(ATTEMPTS):
         cells = maze.free_cells[rng.choice(len(maze.free_cells), 2, replace=False)]
@@ -108,11 +107,6 @@ def draw_scene(kind: str, maze: Maze, routes: Draw, seed: int) -> Scene:
             ends = [(float(p[0]), float(p[1])) for p in (start, goal)]
             return Scene(seed, ends[0], ends[1], All(parts), round(length, 2))
     raise RuntimeError(f"{kind}: no solvable scene in {ATTEMPTS} draws (seed {seed})")
-
-
-@functools.lru_cache(maxsize=4)
-def _space(maze: Maze) -> FreeSpace:
-    return FreeSpace(maze)
 
 
 def task_of(scene: Scene) -> Task:

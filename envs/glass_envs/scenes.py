@@ -1,7 +1,7 @@
 """Maze scenes with ghost discs on the routes that a model likes, each proven solvable.
 
 A scene is drawn by its seed from start, goal and the unguided routes between them. An independent
-check (Dijkstra on a fine grid of free space) keeps only scenes with a way of enough clearance.
+check (``freespace``) keeps only scenes with a way of enough clearance.
 """
 
 from __future__ import annotations
@@ -10,19 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from glass_envs.collect import clearance
+from glass_envs.freespace import Task, free_space
 from glass_envs.mazes import ROBOT_RADIUS, Array, Maze
 from glass_plan.constraints import Avoid, Ball, Constraint
 
-SPACING = 0.05
-"""Of the grid on which solvability is checked [m]."""
-SOLVABLE_CLEARANCE = 0.07
-"""Between the robot's surface and everything, along the way that must exist [m]."""
-REACH = 0.1
-"""From start and goal to the nearest point with that clearance [m]."""
 END_CLEARANCE = 0.35
 """Between the robot's surface at start and goal and a disc [m]."""
 RADIUS_RANGE = (0.15, 0.3)
@@ -112,26 +104,6 @@ def _place(
 
 
 def solvable(maze: Maze, start: Array, goal: Array, discs: Array) -> bool:
-    """Whether a way exists whose clearance is at least ``SOLVABLE_CLEARANCE`` everywhere."""
-    x_low, x_high, y_low, y_high = maze.extent
-    xs, ys = np.arange(x_low, x_high, SPACING), np.arange(y_low, y_high, SPACING)
-    points = np.stack(np.meshgrid(xs, ys, indexing="ij"), -1)  # (X, Y, 2)
-    free = clearance(maze, points.reshape(-1, 2)).reshape(points.shape[:2])
-    for x, y, radius in discs:
-        away = np.hypot(points[..., 0] - x, points[..., 1] - y) - radius - ROBOT_RADIUS
-        free = np.minimum(free, away)
-    open_ = free >= SOLVABLE_CLEARANCE
-    number = np.arange(open_.size).reshape(open_.shape)
-    links = [(number[:-1][both], number[1:][both]) for both in (open_[:-1] & open_[1:],)] + [
-        (number[:, :-1][both], number[:, 1:][both]) for both in (open_[:, :-1] & open_[:, 1:],)
-    ]
-    rows, columns = (np.concatenate(part) for part in zip(*links, strict=True))
-    graph = csr_array((np.ones(len(rows)), (rows, columns)), shape=(open_.size,) * 2)
-    _, label = connected_components(graph, directed=False)
-
-    def leads_to(place: Array) -> int | None:
-        distance = np.where(open_, np.linalg.norm(points - place, axis=-1), np.inf)
-        return int(label[distance.argmin()]) if distance.min() < REACH else None
-
-    here = leads_to(start)
-    return here is not None and here == leads_to(goal)
+    """Whether a way exists past discs (x, y, radius), with the clearance of ``freespace``."""
+    avoid = [Ball((float(x), float(y)), float(radius)) for x, y, radius in discs]
+    return free_space(maze).connected(Task(start, goal, avoid))

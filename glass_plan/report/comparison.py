@@ -53,6 +53,7 @@ def write_comparison(folder: Path, against: str) -> str:
         "title": title,
         "made by": made_by(row.commit for r in results.values() for row in r.rows),
         "methods": {name: report.to_dict() for name, report in reports.items()},
+        "goals": [],
         "table": table,
         "paired": [pair.to_dict() for pair in paired],
         "paired text": [str(pair) for pair in paired],
