@@ -71,7 +71,8 @@ def evaluate(
         workers: processes.
 
     Raises:
-        RequestError: an unknown method, or more episodes than there are cases.
+        RequestError: an unknown method, one that takes more network rows than the protocol allows,
+            or more episodes than there are cases.
         ProtocolError: the folder holds results of another protocol.
     """
     if method not in ARMS:
@@ -79,6 +80,9 @@ def evaluate(
     cases = suite.protocol.cases
     if not 1 <= episodes <= len(cases):
         raise RequestError(f"evaluate: episodes must be in 1..{len(cases)}, got {episodes}")
+    rows, allowed = ARMS[method].sampling.rows, suite.protocol.nfe
+    if rows > allowed:
+        raise RequestError(f"evaluate: {method!r} takes {rows} rows a plan, allowed are {allowed}")
     keep_protocol(folder, suite.protocol)
     path = results_path(folder, method)
     done = {row.case for row in Results(suite.protocol, method, tuple(read_rows(path))).rows}

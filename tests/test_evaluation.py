@@ -72,7 +72,7 @@ def test_workers_do_not_change_the_rows(suite, folder, tmp_path):
 
 
 def test_results_of_another_protocol_are_not_mixed(suite, folder):
-    other = replace(suite, protocol=replace(suite.protocol, nfe=50))
+    other = replace(suite, protocol=replace(suite.protocol, nfe=99))
     with pytest.raises(ProtocolError, match="use another folder"):
         list(evaluate(other, "unguided", folder, episodes=1))
 
@@ -80,6 +80,12 @@ def test_results_of_another_protocol_are_not_mixed(suite, folder):
 def test_an_unknown_method_is_refused(suite, tmp_path):
     with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
         list(evaluate(suite, "glass-fk", tmp_path, episodes=1))
+
+
+def test_a_method_over_the_budget_is_refused(suite, tmp_path):
+    poor = replace(suite, protocol=replace(suite.protocol, nfe=50))
+    with pytest.raises(RequestError, match="takes 96 rows a plan, allowed are 50"):
+        list(evaluate(poor, "unguided", tmp_path, episodes=1))
 
 
 @pytest.mark.parametrize("episodes", [0, 5])
