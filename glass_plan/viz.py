@@ -22,12 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from glass_plan.bodies import spheres_of
-from glass_plan.constraints.base import All, AnyOf, Constraint
+from glass_plan.constraints.base import Constraint
 from glass_plan.constraints.compounds import Union
 from glass_plan.constraints.formulas import Temporal
 from glass_plan.constraints.geometry import Ball, Box, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.inside import In
+from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.leaf import Leaf
 from glass_plan.constraints.moving import Carried
 from glass_plan.constraints.preferences import Prefer

@@ -3,7 +3,7 @@
 safe = Avoid(Ball((1.0, 0.5), 0.4), margin=0.1) & StayIn(Box((-4, -4), (4, 4))) & SpeedLimit(4.0)
 """
 
-from glass_plan.constraints.base import All, AnyOf, Constraint, Hard
+from glass_plan.constraints.base import Constraint, Hard
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.documents import from_dict, to_dict
 from glass_plan.constraints.dynamics import (
@@ -18,6 +18,7 @@ from glass_plan.constraints.formulas import Always, AtEnd, Eventually, Visit
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.inside import In
+from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from glass_plan.constraints.base import All, AnyOf, Constraint
+from glass_plan.constraints.base import Constraint
 from glass_plan.constraints.compounds import Inflated, Intersection, Union
 from glass_plan.constraints.dynamics import AccelLimit, Curvature, JerkLimit, SpeedLimit
 from glass_plan.constraints.ellipsoids import Ellipsoid
 from glass_plan.constraints.formulas import Always, AtEnd, Eventually
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
+from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.leaf import Not
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Moving, Tracked

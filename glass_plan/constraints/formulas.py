@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan.constraints import signals, windows
-from glass_plan.constraints.base import NOTHING, All, Constraint, negated, refuse_soft
+from glass_plan.constraints.base import Constraint, negated, refuse_soft
 from glass_plan.constraints.checks import not_negative, shown
 from glass_plan.constraints.geometry import Region
+from glass_plan.constraints.joined import NOTHING, All
 from glass_plan.constraints.smooth import Instants
 from glass_plan.constraints.temporal import Reach
 from glass_plan.constraints.windows import Window

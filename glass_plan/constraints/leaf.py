@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import NOTHING, Constraint, negated
+from glass_plan.constraints.base import Constraint, negated
+from glass_plan.constraints.joined import NOTHING
 from glass_plan.constraints.smooth import Instants, soft_max, soft_min
 from glass_plan.errors import LayoutError, SpecError
 from glass_plan.layout import Layout, Trajectory, interleaved

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import NOTHING, Constraint, refuse_soft
+from glass_plan.constraints.base import Constraint, refuse_soft
 from glass_plan.constraints.checks import LARGEST, not_negative, shown
+from glass_plan.constraints.joined import NOTHING
 from glass_plan.constraints.smooth import Instants
 from glass_plan.errors import SpecError
 from glass_plan.layout import Layout, Trajectory

@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from glass_plan.constraints import signals, windows
-from glass_plan.constraints.base import NOTHING, Constraint, negated
+from glass_plan.constraints.base import Constraint, negated
 from glass_plan.constraints.checks import LARGEST
 from glass_plan.constraints.formulas import Temporal
+from glass_plan.constraints.joined import NOTHING
 from glass_plan.constraints.recursions import held_up_to, least_sum_up_to
 from glass_plan.constraints.smooth import Instants, all_instants, any_instants
 from glass_plan.constraints.windows import Window

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.constraints.base import All, AnyOf, Constraint
+from glass_plan.constraints.base import Constraint
 from glass_plan.constraints.formulas import Always, Temporal
+from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.windows import Window
