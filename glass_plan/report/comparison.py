@@ -58,7 +58,7 @@ def write_comparison(folder: Path, against: str) -> str:
         "paired": [pair.to_dict() for pair in paired],
         "paired text": [str(pair) for pair in paired],
     }
-    (folder / f"{protocol.name}.json").write_text(json.dumps(whole, indent=1))
+    (folder / f"{protocol.name}.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
     (folder / f"{protocol.name}.md").write_text(text)
     _figure(reports).savefig(folder / f"{protocol.name}.png", dpi=150)
     return text
@@ -75,17 +75,17 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
         "both": str(report.success_and_safe).strip(),
         "trapped": str(trapped).strip(),
         "entries": report.entries,
-        "violated s": round(report.violated_time, 2),
-        "length": round(_mean([row for row in rows if row.success], "length_ratio"), 2),
-        "time s": round(_mean([row for row in rows if row.success], "duration"), 2),
-        "roughness": round(_mean(rows, "roughness") / rough, 2),
-        "plans": round(_mean(rows, "plans"), 1),
-        "fallback": round(_mean(rows, "fallback"), 1),
-        "shielded": round(_mean(rows, "shielded"), 1),
+        "violated s": _rounded(report.violated_time, 2),
+        "length": _rounded(_mean([row for row in rows if row.success], "length_ratio"), 2),
+        "time s": _rounded(_mean([row for row in rows if row.success], "duration"), 2),
+        "roughness": _rounded(_mean(rows, "roughness") / rough, 2),
+        "plans": _rounded(_mean(rows, "plans"), 1),
+        "fallback": _rounded(_mean(rows, "fallback"), 1),
+        "shielded": _rounded(_mean(rows, "shielded"), 1),
         "rows": max((n for row in rows for n in row.nfe), default=0),
         "calls": max((int(row.info.get("calls", 0)) for row in rows), default=0),
-        "plan s p50": round(report.wall_time[0], 3),
-        "plan s p95": round(report.wall_time[1], 3),
+        "plan s p50": _rounded(report.wall_time[0], 3),
+        "plan s p95": _rounded(report.wall_time[1], 3),
         "errors": report.errors,
     }
 
@@ -93,6 +93,11 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
 def _mean(rows: Sequence[Row], name: str) -> float:
     found = [row.info[name] for row in rows if name in row.info]
     return float(np.mean(found)) if found else math.nan
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """For a table; None for what is not known."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def _paired(pairs: Sequence[Comparison]) -> str:
