@@ -18,7 +18,17 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import Avoid, Constraint, Grid, Hard, Reach, SpeedLimit
+from glass_plan.constraints import (
+    All,
+    Avoid,
+    Constraint,
+    Eventually,
+    Grid,
+    Hard,
+    Reach,
+    Region,
+    SpeedLimit,
+)
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.guidance import Visits, project, smoothing_kernel
 from glass_plan.layout import Trajectory
@@ -110,6 +120,7 @@ class Planner:
             LayoutError: a constraint reads a channel that the model does not have.
         """
         began = time.perf_counter()
+        _check_constraint(constraints)
         state, target = as_vector(start, "start"), as_vector(goal, "goal")
         denoise = self.prior.condition(state, target)
         judged = {"walls": self.walls, **(constraints.parts() if constraints is not None else {})}
@@ -194,6 +205,14 @@ class Planner:
         return kernels.uniform_grid(steps, t), x_t
 
 
+def _check_constraint(value: object) -> None:
+    if not isinstance(value, Constraint | None):
+        raise RequestError(
+            f"plan: constraints must be a Constraint or None, got a {type(value).__name__}; write "
+            "for instance Avoid(Ball((0, 0), 0.3))"
+        )
+
+
 def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
     """Ways moved, smoothly and as little as it takes, to where they satisfy a demand, if at all."""
     position = candidates.channel("position")
@@ -207,15 +226,27 @@ def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
 
 
 def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
-    """What leads to the regions that are asked for by themselves and stay, if there are any."""
+    """What leads to the regions that are asked for, alone or in a sequence, if there are any."""
     walls = judged["walls"]
     assert isinstance(walls, Avoid)
     assert isinstance(walls.region, Grid)
-    asked = [part.region for part in judged.values() if isinstance(part, Reach)]
-    still = [region for region in asked if region.top_speed == 0]
+    tours = [tour for part in judged.values() if (tour := _tour(part))]
     others = [part.region for part in judged.values() if isinstance(part, Avoid)][1:]
     avoid = tuple(region for region in others if region.top_speed == 0)
-    return Visits(still, walls.region, avoid, radius) if still else None
+    return Visits(tours, walls.region, avoid, radius) if tours else None
+
+
+def _tour(part: Constraint) -> tuple[Region, ...]:
+    """The regions of a visit or of a sequence of visits; none of anything else, or if one moves."""
+    match part:
+        case Reach(region=region) if region.top_speed == 0:
+            return (region,)
+        case Eventually(term=Reach() as visit):
+            return _tour(visit)
+        case Eventually(term=All(terms=(Reach() as visit, Eventually() as later))):
+            first, rest = _tour(visit), _tour(later)
+            return first + rest if first and rest else ()
+    return ()
 
 
 def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) -> float | None:

@@ -1,4 +1,4 @@
-"""Every experiment runs in seconds with --smoke."""
+"""Every experiment runs in seconds with --smoke; every example of a specification is planned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from experiments import panda_spheres
+from glass_plan.constraints import load_spec
+from glass_plan.planner import Planner
 from glass_plan.robots import PANDA_LINKS
+
+SPECS = Path(__file__).parents[1] / "experiments" / "specs"
 
 
 def test_maze2d_smoke(repository, tmp_path):
@@ -61,3 +65,10 @@ def test_a_sphere_is_fitted_into_a_cube(tmp_path):
     (sphere,) = panda_spheres.fitted("cube", around, 1, args, rng)
     assert np.abs(sphere.center).max() < 0.002
     assert sphere.radius == pytest.approx(0.1 * 3**0.5 - panda_spheres.UNCOVERED, abs=0.002)
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_specs_can_be_planned(path):
+    planner = Planner.from_pretrained("maze2d-large")
+    plan = planner.plan((-4.5, 3.0, 0.0, 0.0), (4.0, 3.0), load_spec(path), seed=0)
+    assert plan.status == "feasible", plan.margins

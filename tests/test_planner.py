@@ -231,9 +231,11 @@ def test_an_impossible_request_comes_back_infeasible_with_its_margins(planner):
     assert set(plan.margins) == {"walls", "avoid_box"}
 
 
-def test_a_region_off_the_way_is_not_reached(planner):
-    plan = planner.plan(START, (0.0, -1.0), Reach(Ball((-1.0, 1.0), 0.2)), seed=0)
-    assert plan.status is Status.INFEASIBLE
+def test_a_region_off_the_way_is_reached_by_a_detour_alone(planner):
+    asked = START, (0.0, -1.0), Reach(Ball((-1.0, 1.0), 0.2))
+    assert planner.plan(*asked, seed=0).status is Status.FEASIBLE
+    straight = planner.with_sampling(Sampling(detours=False)).plan(*asked, seed=0)
+    assert straight.status is Status.INFEASIBLE
 
 
 def test_a_speed_limit_is_kept(planner):
@@ -317,3 +319,9 @@ def test_a_candidate_without_a_margin_is_never_chosen(planner):
     best, margins, feasible = choose(candidates, {"far": Avoid(Ball((0.5, 0.0), 0.1))})
     assert (best, feasible) == (1, True)
     assert margins["far"] > 0
+
+
+@pytest.mark.parametrize("wrong", [Ball((0, 0), 0.3), "avoid", [Avoid(Ball((0, 0), 0.3))]])
+def test_what_is_no_constraint_is_refused(planner, wrong):
+    with pytest.raises(RequestError, match="must be a Constraint or None"):
+        planner.plan(START, GOAL, wrong)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glass_envs.mazes import MAZES
-from glass_plan.constraints import Avoid, Ball, Grid, Reach
+from glass_plan.constraints import Avoid, Ball, Grid, Reach, Visit
 from glass_plan.guidance.visits import Visits, resampled, roads
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.planner import Planner
@@ -20,7 +20,7 @@ END = Ball((-1.0, 1.0), 0.3)
 
 
 def visits(*regions, avoid=()):
-    return Visits(regions, U, tuple(avoid), RADIUS)
+    return Visits([(region,) for region in regions], U, tuple(avoid), RADIUS)
 
 
 def length(path):
@@ -90,6 +90,16 @@ def test_a_second_visit_does_not_undo_the_first():
         assert np.hypot(*(led - region.center).T).min() < region.radius + 0.2
 
 
+def test_a_tour_is_made_in_its_order():
+    first, second = Ball((1.0, 1.0), 0.25), Ball((0.0, -1.0), 0.25)
+    path = resampled(np.array([[-1.2, -1.0], [1.0, -1.0]]), 48, 0.4)
+    led = Visits([(first, second)], U, (), RADIUS).led(path, 0.4)
+    there = np.flatnonzero(np.hypot(*(led - first.center).T) < 0.3)
+    back = np.flatnonzero(np.hypot(*(led - second.center).T) < 0.35)
+    assert len(there)
+    assert back[-1] > there[0]
+
+
 def test_a_batch_is_led_one_by_one():
     paths = torch.from_numpy(np.stack([lower(), lower()[:, ::-1].copy()]))
     led = visits(END)(paths, 0.4)
@@ -104,6 +114,13 @@ def test_resampling_keeps_the_spacing_and_holds_the_end():
     assert path[-1].tolist() == path[-4].tolist() == [1.0, 1.0]
     long = resampled(np.array([[0.0, 0.0], [9.0, 0.0]]), 10, 0.4)
     assert np.diff(long[:, 0]) == pytest.approx(np.ones(9))
+
+
+def test_a_sequence_is_planned():
+    planner = Planner.from_pretrained("maze2d-large")
+    tour = Visit(Ball((-1.5, 1.0), 0.4)).then(Ball((0.5, -1.0), 0.4)).named("tour")
+    start = np.array([-4.5, 3.0, 0.0, 0.0])
+    assert planner.plan(start, (4.0, 3.0), tour).status == "feasible"
 
 
 def test_a_plan_visits_what_lies_behind_a_wall():

@@ -66,11 +66,13 @@ def _document(verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
 
 def _table(verdicts: tuple[Verdict, ...]) -> Table:
     table = Table("constraint", "margin", "unit", "met", "first violation [s]", "decided by")
+    from glass_plan.constraints.checks import LARGEST
+
     for verdict in verdicts:
         time = verdict.first_violation
         table.add_row(
             verdict.name,
-            f"{verdict.margin:+.3f}",
+            f"{verdict.margin:+.3f}" if abs(verdict.margin) < LARGEST else "not in the plan's time",
             verdict.unit,
             "yes" if verdict.met else "NO",
             "" if time is None else f"{time:.2f}",

@@ -44,8 +44,7 @@ def number(where: str, value: Any) -> float:
     if real and not isinstance(value, bool) and abs(value) <= LARGEST:
         return float(value)
     raise SpecError(
-        f"{where} must be a number within +-{LARGEST:g}, got {shown(value)}; "
-        "write it like 0.5 (YAML reads 1e-1 as text)"
+        f"{where} must be a number within +-{LARGEST:g}, got {shown(value)}; write it like 0.5"
     )
 
 

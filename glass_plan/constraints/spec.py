@@ -13,6 +13,7 @@ A text that is not a specification raises SpecError with the path of the fault, 
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from glass_plan.constraints.base import Constraint
+from glass_plan.constraints.checks import shown
 from glass_plan.constraints.documents import to_dict
 from glass_plan.constraints.reader import VERSION, Reader
 from glass_plan.errors import SpecError
@@ -79,6 +81,8 @@ def dump_spec(constraint: Constraint) -> str:
 
 
 def _document(text: str) -> object:
+    if not isinstance(text, str):
+        raise SpecError(f"spec: must be YAML text, got {shown(text)}; from_dict reads a document")
     if len(text) > MAX_BYTES:
         raise SpecError(
             f"spec: at most {MAX_BYTES} characters, got more; use fewer or coarser regions"
@@ -100,3 +104,10 @@ class _Loader(yaml.SafeLoader):
             if counts[key.value] > 1:
                 problem = f"key {key.value[:50]!r} repeated"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+
+
+_Loader.add_implicit_resolver(  # as JSON writes them; YAML 1.1 wants a point and a sign
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)

@@ -56,12 +56,15 @@ def judge(constraint: Constraint, trajectory: Trajectory) -> tuple[Verdict, ...]
         trajectory: one, (H, D).
 
     Raises:
-        RequestError: several trajectories at once.
+        RequestError: several trajectories at once, or a waypoint that is not finite.
         LayoutError: the trajectory lacks what a part reads.
     """
     if trajectory.x.ndim != 2:
         shape = tuple(trajectory.x.shape)
         raise RequestError(f"judge: takes one trajectory (H, D), got shape {shape}; choose one")
+    broken = (~trajectory.x.isfinite()).any(-1).nonzero()
+    if len(broken):
+        raise RequestError(f"judge: waypoint {int(broken[0])} is not finite; leave it out")
     return tuple(_verdict(name, part, trajectory) for name, part in constraint.parts().items())
 
 

@@ -13,6 +13,7 @@ of the walls and what must be avoided and stays; nothing of models.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -116,13 +117,13 @@ class Visits:
     """Leads trajectories to the regions they miss.
 
     Args:
-        regions: to be visited, in any order.
+        tours: to be made, in any order; the regions of each in their order.
         walls: the map.
         avoid: what else is in the way and stays.
         radius: of the body [m].
     """
 
-    regions: Sequence[Region]
+    tours: Sequence[tuple[Region, ...]]
     walls: Grid
     avoid: tuple[Region, ...]
     radius: float
@@ -135,19 +136,24 @@ class Visits:
     def led(self, path: Array, spacing: float) -> Array:
         """One path (H, 2) by all regions that it misses, resampled; itself if it misses none."""
         found = path
-        for region in self.regions:
-            if not _passes(region, found).any():
-                found = self._by(found, region)
+        for tour in self.tours:
+            after = 0
+            for region in tour:
+                if not _passes(region, found)[after:].any():
+                    found = self._by(found, region, after)
+                after += int(_passes(region, found)[after:].argmax())
         return path if found is path else resampled(found, len(path), spacing)
 
-    def _by(self, path: Array, region: Region) -> Array:
+    def _by(self, path: Array, region: Region, after: int) -> Array:
+        """The path by one more region, left no sooner than at waypoint ``after``."""
         ways = roads(region, self.walls, self.avoid, self.radius)
         length = ways.lengths(path)
         gone = np.concatenate([[0.0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
         price = length[:, None] + length[None, :] - (gone[None, :] - gone[:, None])
         price[np.tril_indices(len(path), -1)] = np.inf  # it does not go back in time
-        for other in self.regions:  # what is visited already is not left out
-            for k in np.flatnonzero(_passes(other, path)):
+        price[:after] = np.inf
+        for other in itertools.chain.from_iterable(self.tours):
+            for k in np.flatnonzero(_passes(other, path)):  # what is visited is not left out
                 price[:k, k + 1 :] = np.inf
         leaves, returns = np.unravel_index(int(price.argmin()), price.shape)
         if not np.isfinite(price[leaves, returns]):

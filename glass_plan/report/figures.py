@@ -72,7 +72,11 @@ def plan_figure(
         ax.set_axis_off()
     for ax, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(ax, panel, occupancy, cell, constraint)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    lines = _legend(driven=any(panel.episode is not None for panel in panels))
+    beside = 2 * columns  # what fits below so many panels
+    figure.legend(
+        handles=lines, loc="outside lower center", ncols=beside, frameon=False, fontsize=9
+    )
     return figure
 
 
@@ -163,12 +167,9 @@ def _draw_clearance(ax: Axes, episode: Episode) -> None:
     ax.fill_between(times, least, 0.0, where=below.tolist(), color=VIOLATED, alpha=0.3)
 
 
-def _legend() -> list[Line2D]:
+def _legend(*, driven: bool) -> list[Line2D]:
     """What each line means."""
-    kinds = {
-        "candidates": (SKY, 1.0),
-        "chosen plan": (BLACK, 2.5),
-        "driven": (BLUE, 2.0),
-        "driven in violation": (VIOLATED, 3.5),
-    }
+    kinds = {"candidates": (SKY, 1.0), "chosen plan": (BLACK, 2.5)}
+    if driven:
+        kinds |= {"driven": (BLUE, 2.0), "driven in violation": (VIOLATED, 3.5)}
     return [Line2D([], [], color=c, linewidth=w, label=name) for name, (c, w) in kinds.items()]

@@ -116,7 +116,7 @@ BAD = [
     ),
     ("reach: {ball: {center: [0, 0]}}", "reach.ball: missing key 'radius'"),
     ("reach: {ball: {center: [0, 0], radius: -1}}", "reach.ball: Ball: radius must be > 0"),
-    ("reach: {ball: {center: [0, 0], radius: 1e-1}}", "YAML reads 1e-1 as text"),
+    ("reach: {ball: {center: [0, 0], radius: 1e-x}}", r"got '1e-x'; write it like 0\.5"),
     ("reach: {ball: {center: [0, 0], radius: 1}, margin: 1}", "reach: unknown key 'margin'"),
     ("reach: ball", "reach: must be a mapping, got 'ball'"),
     ("reach: {union: []}", "reach.union: Union: needs at least one part"),
@@ -227,3 +227,15 @@ def test_any_document_is_a_spec_or_a_spec_error(document: object) -> None:
     except SpecError:
         return
     assert from_dict(to_dict(spec)) == spec
+
+
+@pytest.mark.parametrize("number", ["1e-05", "1e-1", "1E2", "2.5e+1", "-1e-3", ".5e1"])
+def test_numbers_are_read_as_json_writes_them(number: str) -> None:
+    ball = parse_spec(f"avoid: {{ball: {{center: [{number}, 0], radius: 1}}}}")
+    assert ball == Avoid(Ball((float(number), 0.0), 1.0))
+
+
+@pytest.mark.parametrize("wrong", [5, None, {"speed_limit": 3}])
+def test_what_is_no_text_is_refused(wrong: object) -> None:
+    with pytest.raises(SpecError, match="must be YAML text"):
+        parse_spec(wrong)  # type: ignore[arg-type]

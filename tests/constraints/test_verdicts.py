@@ -164,3 +164,10 @@ def test_a_preference_within_a_part_decides_nothing() -> None:
     both, _ = judge(spec, trajectory)
     assert both.decided_by == (keep_out.label,)
     assert both.margin == keep_out.margin(trajectory).item() < 0
+
+
+def test_a_waypoint_that_is_not_finite_is_named() -> None:
+    way = through((0, 0), (1, 0), (2, 0))
+    way.x[1, 0] = torch.nan
+    with pytest.raises(RequestError, match="waypoint 1 is not finite"):
+        judge(Avoid(Ball((5, 0), 1.0)), way)
