@@ -85,6 +85,8 @@ class RecedingHorizon:
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
+        known = {} if self.constraints is None else self.constraints.parts()
+        self._max_speed = speed_limit(known, TRACKED_SHARE)
         asked = planner.walls if constraints is None else planner.walls & constraints
         safety = All(tuple(part for part in asked.parts().values() if part.is_safety))
         self._shield = Shield(safety, planner.dynamics, planner.prior.layout) if shield else None
@@ -125,7 +127,8 @@ class RecedingHorizon:
         state = as_vector(observation, "observation").numpy()
         if not np.isfinite(state).all():
             raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
-        pursuit.driven.append(np.array([*state, time]))
+        if pursuit.asked is not None:
+            pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9:
             self._decide(pursuit, state, time)
             pursuit.next_check = time + CHECK_EVERY
@@ -144,8 +147,9 @@ class RecedingHorizon:
             return brake(state)
         dynamics = self.planner.dynamics
         action = track(pursuit.reference, state, time - pursuit.began, dynamics)
-        limit = speed_limit(self._judged(pursuit).parts(), TRACKED_SHARE)
-        return action if limit is None else slowed(action, state[2:], limit, dynamics)
+        if self._max_speed is None:
+            return action
+        return slowed(action, state[2:], self._max_speed, dynamics)
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         if pursuit.asked is not None:
