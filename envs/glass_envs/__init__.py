@@ -8,36 +8,21 @@ from farama_notifications import notifications
 # gymnasium-robotics prints one about its Adroit hands, unused here, to the console when imported
 notifications.pop("gymnasium_robotics", None)
 
-if "glass_plan/Maze2D-UMaze-v0" not in gymnasium.registry:
-    gymnasium.register(
-        "glass_plan/Maze2D-UMaze-v0",
-        entry_point="glass_envs.maze2d:Maze2D",
-        max_episode_steps=300,
-        kwargs={"maze": "maze2d-umaze"},
-    )
-    gymnasium.register(
-        "glass_plan/Maze2D-Medium-v0",
-        entry_point="glass_envs.maze2d:Maze2D",
-        max_episode_steps=600,
-        kwargs={"maze": "maze2d-medium"},
-    )
-    gymnasium.register(
-        "glass_plan/Maze2D-Large-v0",
-        entry_point="glass_envs.maze2d:Maze2D",
-        max_episode_steps=800,
-        kwargs={"maze": "maze2d-large"},
-    )
+MAZE, ARM = "glass_envs.maze2d:Maze2D", "glass_envs.maniskill.world:ManiSkill"
+WORLDS = {
+    "Maze2D-UMaze": (MAZE, 300, {"maze": "maze2d-umaze"}),
+    "Maze2D-Medium": (MAZE, 600, {"maze": "maze2d-medium"}),
+    "Maze2D-Large": (MAZE, 800, {"maze": "maze2d-large"}),
+    "PickCube": (ARM, 200, {"task": "pick-cube"}),
+    "StackCube": (ARM, 200, {"task": "stack-cube"}),
+}
+"""Entry point, step limit and arguments by name; imported when one is made."""
 
-if "glass_plan/PickCube-v0" not in gymnasium.registry:
-    gymnasium.register(
-        "glass_plan/PickCube-v0",
-        entry_point="glass_envs.maniskill.world:ManiSkill",
-        max_episode_steps=200,
-        kwargs={"task": "pick-cube"},
-    )
-    gymnasium.register(
-        "glass_plan/StackCube-v0",
-        entry_point="glass_envs.maniskill.world:ManiSkill",
-        max_episode_steps=200,
-        kwargs={"task": "stack-cube"},
-    )
+for name, (entry_point, steps, arguments) in WORLDS.items():
+    if f"glass_plan/{name}-v0" not in gymnasium.registry:
+        gymnasium.register(
+            f"glass_plan/{name}-v0",
+            entry_point=entry_point,
+            max_episode_steps=steps,
+            kwargs=arguments,
+        )
