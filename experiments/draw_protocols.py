@@ -21,7 +21,7 @@ import tyro
 from rich.progress import track
 
 from glass_envs.mazes import MAZES, SUCCESS_RADIUS, Array
-from glass_envs.protocols import DURATION, KINDS, Routes, draw_scene
+from glass_envs.protocols import DURATION, KINDS, Draw, Routes, draw_scene
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.protocols import Scene, dump_suite
@@ -83,7 +83,7 @@ def draw(kind: str, maze: str, model: str, seed: int) -> Scene:
 
 
 @lru_cache(maxsize=1)
-def _routes(model: str):  # type: ignore[no-untyped-def]
+def _routes(model: str) -> Draw:
     torch.set_num_threads(1)
     planner = Planner.from_pretrained(model, sampling=LIKES)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Task:
     goal: Array
     avoid: Sequence[Region] = ()
     visit: Sequence[Region] = ()
-    speed: float = field(default=SPEED)
+    speed: float = SPEED
 
 
 class FreeSpace:

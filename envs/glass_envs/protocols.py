@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glass_envs.freespace import Task, free_space
+from glass_envs.freespace import SPEED, Task, free_space
 from glass_envs.mazes import ROBOT_RADIUS, Array, Maze
+from glass_envs.scenes import APART, END_CLEARANCE, place_discs
 from glass_plan.constraints import All, Avoid, Ball, Constraint, Moving, Reach, Region, SpeedLimit
 from glass_plan.protocols import Scene
 
@@ -36,12 +37,6 @@ CROSSING_SPEEDS = (0.4, 1.2)
 SWINGS = (0.9, 1.6)
 """Length of the path of a crossing disc [m]."""
 VISIT_RADIUS = 0.3
-OFFSET = 0.12
-"""Standard deviation of a disc's centre around the route [m]."""
-END_CLEARANCE = 0.35
-"""Between the robot's surface at start and goal and a disc [m]."""
-APART = 1.0
-"""Between the centres of two discs [m]."""
 ROUTE = (5.0, 14.0)
 """Shortest and longest way from start to goal [m]."""
 LONGEST = 20.0
@@ -121,12 +116,12 @@ def _task(start: Array, goal: Array, parts: tuple[Constraint, ...]) -> Task:
         goal,
         avoid=[part.region for part in parts if isinstance(part, Avoid)],
         visit=[part.region for part in parts if isinstance(part, Reach)],
-        speed=min([part.limit for part in parts if isinstance(part, SpeedLimit)], default=1.5),
+        speed=min([part.limit for part in parts if isinstance(part, SpeedLimit)], default=SPEED),
     )
 
 
 def _static(sketch: Sketch, maze: Maze) -> tuple[Constraint, ...] | None:
-    discs = _discs(sketch, int(sketch.rng.integers(2, 5)), RADII)
+    discs = _discs(sketch, int(sketch.rng.integers(2, 5)))
     return None if discs is None else _avoided(discs)
 
 
@@ -140,7 +135,7 @@ def _dynamic(sketch: Sketch, maze: Maze) -> tuple[Constraint, ...] | None:
 
 
 def _hybrid(sketch: Sketch, maze: Maze) -> tuple[Constraint, ...] | None:
-    discs = _discs(sketch, int(sketch.rng.integers(1, 3)), RADII)
+    discs = _discs(sketch, int(sketch.rng.integers(1, 3)))
     crossing, visits = _crossings(sketch, 1), _visits(sketch, maze, 1)
     if discs is None or crossing is None or visits is None:
         return None
@@ -154,19 +149,13 @@ def _avoided(regions: list[Region]) -> tuple[Constraint, ...]:
     return tuple(Avoid(region).named(f"disc_{k + 1}") for k, region in enumerate(regions))
 
 
-def _discs(sketch: Sketch, count: int, radii: tuple[float, float]) -> list[Region] | None:
-    """Discs on random routes, clear of both ends and of each other."""
-    rng, placed = sketch.rng, list[Ball]()
-    for _ in range(20 * count):
-        way = sketch.routes.positions[rng.integers(len(sketch.routes.positions))]
-        centre = way[rng.integers(len(way))] + rng.normal(0, OFFSET, 2)
-        radius = rng.uniform(*radii)
-        apart = all(np.linalg.norm(centre - np.array(ball.center)) > APART for ball in placed)
-        if _clear_of_ends(sketch, centre, radius) and apart:
-            placed.append(Ball(_point(centre), round(float(radius), 3)))
-        if len(placed) == count:
-            return list[Region](placed)
-    return None
+def _discs(sketch: Sketch, count: int) -> list[Region] | None:
+    """Discs that stay on the routes."""
+    ends = sketch.start, sketch.goal
+    placed = place_discs(sketch.rng, sketch.routes.positions, ends, count, RADII)
+    if placed is None:
+        return None
+    return [Ball(_point(disc[:2]), round(float(disc[2]), 3)) for disc in placed]
 
 
 def _crossings(sketch: Sketch, count: int) -> list[Region] | None:

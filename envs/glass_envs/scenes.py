@@ -21,6 +21,8 @@ RADIUS_RANGE = (0.15, 0.3)
 """Of the discs [m]."""
 OFFSET = 0.12
 """Standard deviation of a disc's centre around the route [m]."""
+APART = 1.0
+"""Between the centres of two discs [m]."""
 SHORTEST_ROUTE = 4.0
 """Way from start to goal [m] below which a scene is not drawn."""
 ATTEMPTS = 200
@@ -77,7 +79,7 @@ def draw_scene(maze: Maze, routes: Routes, seed: int, discs: int = 2) -> Scene:
         ways = routes(start, goal, seed * ATTEMPTS + attempt)
         if np.linalg.norm(np.diff(ways[0], axis=0), axis=1).sum() < SHORTEST_ROUTE:
             continue
-        placed = _place(rng, ways, start, goal, discs)
+        placed = place_discs(rng, ways, (start, goal), discs, RADIUS_RANGE)
         if placed is not None and solvable(maze, start, goal, placed):
             rows = tuple((float(x), float(y), float(r)) for x, y, r in placed)
             ends = [(float(p[0]), float(p[1])) for p in (start, goal)]
@@ -85,17 +87,21 @@ def draw_scene(maze: Maze, routes: Routes, seed: int, discs: int = 2) -> Scene:
     raise RuntimeError(f"scenes: no solvable scene in {ATTEMPTS} draws (seed {seed})")
 
 
-def _place(
-    rng: np.random.Generator, ways: Array, start: Array, goal: Array, count: int
+def place_discs(
+    rng: np.random.Generator,
+    ways: Array,
+    ends: tuple[Array, Array],
+    count: int,
+    radii: tuple[float, float],
 ) -> Array | None:
-    """Discs (count, 3) on random routes, clear of both ends and of each other."""
+    """Discs (count, 3) on random routes (N, H, 2), clear of both ends and of each other, if any."""
     placed: list[Array] = []
     for _ in range(20 * count):
         way = ways[rng.integers(len(ways))]
         centre = way[rng.integers(len(way))] + rng.normal(0, OFFSET, 2)
-        radius = rng.uniform(*RADIUS_RANGE)
-        to_ends = min(np.linalg.norm(centre - start), np.linalg.norm(centre - goal))
-        apart = all(np.linalg.norm(centre - other[:2]) > 1.0 for other in placed)
+        radius = rng.uniform(*radii)
+        to_ends = min(np.linalg.norm(centre - end) for end in ends)
+        apart = all(np.linalg.norm(centre - other[:2]) > APART for other in placed)
         if to_ends - radius - ROBOT_RADIUS > END_CLEARANCE and apart:
             placed.append(np.array([*centre, radius]))
         if len(placed) == count:
