@@ -20,7 +20,7 @@ from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, Suite
 from glass_plan.provenance import commit
-from glass_plan.records import Episode, Outcome
+from glass_plan.records import Episode
 from glass_plan.results import EvalProtocol, Results, Row, append_row, read_rows
 
 Array = NDArray[np.float64]
@@ -165,20 +165,15 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
     """What a row tells besides success and safety."""
     path = episode.states[:, :2]
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
-    planned = [d for d in episode.decisions if d.plan is not None]
-    counts = dict.fromkeys(Outcome, 0)
-    for decision in episode.decisions:
-        counts[decision.outcome] += 1
-    plans = [d.plan.states[:, :2] for d in planned if d.plan is not None]
+    plans = [d.plan for d in episode.decisions if d.plan is not None]
+    rough = [roughness(plan.states[:, :2]) for plan in plans]
     return {
         "length": length,
         "length_ratio": length / scene.shortest,
         "duration": float(episode.times[-1]),
         "trapped": float(trapped(episode)),
-        "plans": float(len(planned)),
-        "calls": float(max((d.plan.calls for d in planned if d.plan is not None), default=0)),
-        "roughness": float(np.mean([roughness(plan) for plan in plans])) if plans else 0.0,
-        **{outcome.value: float(count) for outcome, count in counts.items()},
+        "calls": float(max((plan.calls for plan in plans), default=0)),
+        "roughness": float(np.mean(rough)) if rough else 0.0,
     }
 
 

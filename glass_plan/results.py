@@ -184,12 +184,6 @@ class Results:
             )
 
     @property
-    def missing(self) -> tuple[tuple[int, int], ...]:
-        """Cases without a row, in order."""
-        done = {row.case for row in self.rows}
-        return tuple(case for case in self.protocol.cases if case not in done)
-
-    @property
     def gaps(self) -> tuple[tuple[int, int], ...]:
         """Cases without a row before the last one that has one."""
         done = {row.case for row in self.rows}
