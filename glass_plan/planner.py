@@ -139,6 +139,7 @@ class Planner:
             denoise=denoise,
             sampling=self.sampling,
             dynamics=self.dynamics,
+            parts=judged,
             penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
             t_start=t_start,
             max_speed=speed_limit(judged),

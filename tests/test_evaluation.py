@@ -13,12 +13,10 @@ from glass_plan.errors import ProtocolError, RequestError
 from glass_plan.evaluation import (
     evaluate,
     load_results,
-    measures,
     results_folder,
     results_path,
-    roughness,
-    trapped,
 )
+from glass_plan.measures import measures, roughness, trapped
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
 from glass_plan.report.comparison import write_comparison

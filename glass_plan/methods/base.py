@@ -1,13 +1,10 @@
-"""How a planner draws candidates: the settings, and one function a method.
-
-Unguided and best-of-N are samples of the prior; GLASS-FKS steers them by the constraints' penalty.
-Knows nothing of how candidates are judged.
-"""
+"""What every method of drawing candidates is given and gives back; knows none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -15,7 +12,8 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import Dynamics
-from glass_plan.guidance import TrajectoryProx, Visits
+from glass_plan.constraints import Constraint
+from glass_plan.guidance import Visits
 from glass_plan.kernels.value import Potential
 from glass_plan.prior import ConditionedPrior
 from glass_plan.rewards import Reward
@@ -32,11 +30,12 @@ class Sampling:
         method: a key of ``METHODS``.
         particles: drawn side by side.
         transitions: steps of the flow time grid.
-        inner_steps: network calls per transition (``glass-fks`` only).
+        inner_steps: network calls per transition, where the method has any.
         rho: noise correlation of the transitions; None for DDPM's.
         ess_min: resample below this share of effective particles.
-        weight: of the penalty as a log-potential [1 / squared unit].
-        buffer: margin that steering asks for beyond each constraint's own.
+        weight: of the penalty as a log-potential [1 / squared unit]; of ``barrier``, the rate at
+            which a margin may change [1 / flow time].
+        buffer: margin that guidance asks for beyond each constraint's own.
         temperature: standard deviation of the noise that a draw begins with; below 1 the samples
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
@@ -87,7 +86,8 @@ class Request:
         denoise: the prior between this start and goal.
         sampling: the settings.
         dynamics: of the robot.
-        penalty: log-potential of the constraints over flow time, to be raised.
+        parts: what must hold, the walls included, by name.
+        penalty: log-potential of all of them over flow time, to be raised.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
         visits: leads to regions that are missed, if any are asked for.
@@ -101,6 +101,7 @@ class Request:
     denoise: ConditionedPrior
     sampling: Sampling
     dynamics: Dynamics
+    parts: Mapping[str, Constraint]
     penalty: Reward
     t_start: float
     max_speed: float | None
@@ -110,6 +111,15 @@ class Request:
     x: Float[Tensor, "N H D"]
     generator: torch.Generator
     expired: Callable[[], bool]
+
+    def potential(self, reward: Reward) -> Potential:
+        """A reward in world units, weighted, of samples in model coordinates."""
+        prior, weight = self.denoise.prior, self.sampling.weight
+        return lambda x_1: weight * reward(prior.to_world(x_1, self.t_start))
+
+    def run(self, kernel: kernels.Kernel) -> kernels.Run:
+        """Take a kernel over the flow times from the particles."""
+        return kernels.run(kernel, self.t_grid, self.x, self.generator, expired=self.expired)
 
 
 @dataclass(frozen=True)
@@ -126,56 +136,13 @@ class Draw:
     infos: tuple[dict[str, float], ...]
     finished: bool
 
-
-def _flow(request: Request) -> Draw:
-    """Plain samples of the prior."""
-    ran = _run(kernels.Ode(request.denoise, request.denoise.prior.schedule), request)
-    return Draw(ran.state.x_1_hat, ran.infos, ran.finished)
-
-
-def _steered(request: Request) -> Draw:
-    """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering.
-
-    Look-aheads and the prox take the penalty of their own flow time; the target, and the archive's
-    order, that of t = 1.
-    """
-    sampling, prior = request.sampling, request.denoise.prior
-
-    def potential(penalty: Reward) -> Potential:
-        return lambda x_1: sampling.weight * penalty(prior.to_world(x_1, request.t_start))
-
-    def at(t: float) -> Potential:
-        penalty = request.penalty.at(t)
-        return reward if penalty == target else potential(penalty)
-
-    target = request.penalty.at(1.0)
-    reward = potential(target)
-    prox = TrajectoryProx(
-        request.denoise,
-        request.penalty,
-        request.dynamics,
-        request.t_start,
-        request.max_speed,
-        visits=request.visits if sampling.detours else None,
-        spacing=request.spacing,
-    )
-    move = kernels.Glass(prox, prior.schedule, sampling.inner_steps, sampling.rho)
-    value = kernels.LookAhead(reward, at)
-    steering = kernels.FeynmanKac(move, reward, value, ess_min=sampling.ess_min, base="move")
-    ran = _run(steering, request)
-    assert isinstance(ran.state, kernels.Steered)
-    return Draw(torch.cat([ran.state.x_1_hat, ran.state.archive.x_1]), ran.infos, ran.finished)
+    @classmethod
+    def of(cls, ran: kernels.Run) -> Self:
+        """The end points of a run, and the best that steering has seen on the way."""
+        x_1 = ran.state.x_1_hat
+        if isinstance(ran.state, kernels.Steered):
+            x_1 = torch.cat([x_1, ran.state.archive.x_1])
+        return cls(x_1, ran.infos, ran.finished)
 
 
-def _run(kernel: kernels.Kernel, request: Request) -> kernels.Run:
-    return kernels.run(
-        kernel, request.t_grid, request.x, request.generator, expired=request.expired
-    )
-
-
-METHODS: dict[str, Callable[[Request], Draw]] = {
-    "unguided": _flow,
-    "best-of-n": _flow,
-    "glass-fks": _steered,
-}
-"""How candidates are drawn; all are judged in the same way."""
+Method = Callable[[Request], Draw]

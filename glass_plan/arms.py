@@ -1,0 +1,48 @@
+"""Methods as they are evaluated: how the planner draws, and what its controller knows and may do.
+
+Settings of every method were chosen on tuning scenes by ``experiments/tune.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from glass_plan.methods import Sampling
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method as it is evaluated.
+
+    Args:
+        sampling: how the planner draws.
+        fallback: of the controller.
+        aware: whether it knows the constraints.
+        shield: whether a last filter may override its actions.
+    """
+
+    sampling: Sampling
+    fallback: Literal["brake", "follow"] = "brake"
+    aware: bool = True
+    shield: bool = False
+
+
+ARMS: dict[str, Arm] = {
+    "unguided": Arm(Sampling.unguided(96), "follow", aware=False),
+    "best-of-n": Arm(Sampling.best_of(12, 8)),
+    "best-of-n-glass": Arm(Sampling("best-of-n-glass", particles=12, transitions=4)),
+    "gradient": Arm(Sampling("gradient", transitions=12, inner_steps=1)),
+    "pcgrad": Arm(Sampling("pcgrad", transitions=12, inner_steps=1)),
+    "conflict-gate": Arm(Sampling("conflict-gate", transitions=12, inner_steps=1)),
+    "barrier": Arm(Sampling("barrier", weight=2.0)),
+    "projection": Arm(Sampling("best-of-n", 12, 8, inner_steps=1, hard=0.02)),
+    "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
+    "glass-fks-published": Arm(
+        Sampling("glass-fks-published", transitions=3, inner_steps=4, rho=0.5)
+    ),
+    "glass-fks": Arm(Sampling()),
+    "glass-fks-no-detours": Arm(Sampling(detours=False)),
+    "glass-fks+shield": Arm(Sampling(), shield=True),
+}
+"""By name; every one spends at most 100 network rows a plan."""

@@ -1,0 +1,66 @@
+"""What is measured of an episode besides success and safety, by name."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glass_plan.protocols import Scene
+from glass_plan.records import Episode, Outcome, Status
+
+Array = NDArray[np.float64]
+
+TRAPPED_TIME, TRAPPED_RADIUS = 2.0, 0.2
+"""No progress: for so long [s] within so much [m] of one place, and not at the goal."""
+MOVES = 0.01
+"""Steps of a plan shorter than this [m] hold the goal, and have no roughness."""
+
+
+def measures(episode: Episode, scene: Scene) -> dict[str, float]:
+    """What a row tells besides success and safety.
+
+    ``promised_NAME`` is the smallest margin of a constraint in the plans that were followed,
+    ``first_feasible`` whether the first plan satisfied everything, before any was driven.
+    """
+    path = episode.states[:, :2]
+    length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    plans = [d.plan for d in episode.decisions if d.plan is not None]
+    followed = [d.plan for d in episode.decisions if d.plan and d.outcome is Outcome.PLANNED]
+    rough = [roughness(plan.states[:, :2]) for plan in plans]
+    promised = {
+        f"promised_{name}": min(plan.margins[name] for plan in followed if name in plan.margins)
+        for name in episode.margins
+        if any(name in plan.margins for plan in followed)
+    }
+    return {
+        "length": length,
+        "length_ratio": length / scene.shortest,
+        "duration": float(episode.times[-1]),
+        "trapped": float(trapped(episode)),
+        "calls": float(max((plan.calls for plan in plans), default=0)),
+        "roughness": float(np.mean(rough)) if rough else 0.0,
+        "first_feasible": float(bool(plans) and plans[0].status is Status.FEASIBLE),
+        **promised,
+    }
+
+
+def trapped(episode: Episode) -> bool:
+    """Whether it ever made no progress for ``TRAPPED_TIME``."""
+    path, times = episode.states[:, :2], episode.times
+    if times[-1] < TRAPPED_TIME:
+        return False
+    window = int(np.searchsorted(times - times[0], TRAPPED_TIME))
+    starts = np.arange(0, len(path) - window, 10)
+    spread = np.array(
+        [np.linalg.norm(path[k : k + window] - path[k], axis=1).max() for k in starts]
+    )
+    return bool((spread < TRAPPED_RADIUS).any())
+
+
+def roughness(path: Array) -> float:
+    """Mean second difference of a plan's waypoints over their mean distance."""
+    step = np.diff(path, axis=0)
+    length = np.linalg.norm(step, axis=1)
+    moving = (length[1:] > MOVES) & (length[:-1] > MOVES)
+    bends = np.linalg.norm(np.diff(step, axis=0), axis=1)[moving]
+    return float(bends.mean() / length[length > MOVES].mean()) if moving.any() else 0.0

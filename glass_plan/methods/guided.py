@@ -1,0 +1,31 @@
+"""Gradient guidance in its published forms: end points moved up the gradients of the penalties.
+
+Baselines. The gradients are of the look-ahead and do not pass the network, so that rows buy as many
+samples as any other method has.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from glass_plan import kernels
+from glass_plan.guidance import Combiner, GradientGuide, Guided, conflict_gate, pcgrad, total
+from glass_plan.methods.base import Draw, Request
+
+
+def _guided(request: Request, combine: Combiner) -> Draw:
+    """ODE steps; every constraint has a gradient of its own."""
+    schedule, buffer = request.denoise.prior.schedule, request.sampling.buffer
+    rewards = [
+        request.potential(part.soft(weight=1.0, buffer=buffer)) for part in request.parts.values()
+    ]
+    guide = GradientGuide(rewards, schedule, combine=combine)
+    return Draw.of(request.run(kernels.Ode(Guided(request.denoise, guide), schedule)))
+
+
+gradient = partial(_guided, combine=total)
+"""Their sum (Janner et al. 2022, for rewards of constraints)."""
+surgery = partial(_guided, combine=pcgrad)
+"""Without what opposes another (Yu et al. 2020)."""
+gated = partial(_guided, combine=conflict_gate)
+"""The sum, or surgery where they conflict; in the manner of Yu et al. (2026), not their network."""

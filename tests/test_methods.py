@@ -1,0 +1,82 @@
+"""Methods of drawing candidates: all keep their budget, and the barrier's programme is solved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from glass_plan.arms import ARMS
+from glass_plan.constraints import Avoid, Ball
+from glass_plan.methods import METHODS
+from glass_plan.methods.barrier import hildreth
+from glass_plan.planner import Planner
+
+START, GOAL = [-1.0, -1.0, 0.0, 0.0], (-1.0, 1.0)
+DISC = Avoid(Ball((1.3, 0.0), 0.3)).named("disc")
+
+
+@pytest.fixture(scope="module")
+def planner():
+    return Planner.from_pretrained("maze2d-umaze")
+
+
+def plan(planner, name, **settings):
+    return planner.with_sampling(ARMS[name].sampling).plan(START, GOAL, DISC, **settings)
+
+
+def test_every_method_is_evaluated():
+    assert {arm.sampling.method for arm in ARMS.values()} == set(METHODS)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_a_cold_plan_spends_the_rows_that_the_settings_say(planner, name):
+    made = plan(planner, name)
+    assert made.nfe == ARMS[name].sampling.rows <= 100
+    assert made.calls <= 24 or name == "unguided"
+    assert np.isfinite(made.states).all()
+    assert made.states[0] == pytest.approx(START, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_the_seed_decides_what_a_method_draws(planner, name):
+    first, again, other = (plan(planner, name, seed=seed).states for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("name", ["gradient", "pcgrad", "conflict-gate", "barrier", "glass-fks"])
+def test_guidance_raises_the_margins_of_all_candidates(planner, name):
+    free = plan(planner, "best-of-n").candidates
+    bent = plan(planner, name).candidates
+    assert DISC.margin(bent).mean() > DISC.margin(free).mean() + 0.02
+
+
+def test_the_barrier_is_not_corrected_after_the_deadline(planner):
+    late = plan(planner, "barrier", deadline=0.0)
+    assert late.status == "timeout"
+
+
+def nearest(move, slopes, least):
+    """By trying what holds with equality: nothing, one row, the other, both."""
+    found = [move]
+    found += [move + (c - a @ move) / (a @ a) * a for a, c in zip(slopes, least, strict=True)]
+    found.append(np.linalg.solve(slopes, least))
+    kept = [z for z in found if (slopes @ z >= least - 1e-9).all()]
+    return min(kept, key=lambda z: np.linalg.norm(z - move))
+
+
+def test_the_nearest_moves_keep_every_row():
+    rng = np.random.default_rng(0)
+    move, least = rng.normal(size=(20, 2)), rng.normal(size=(2, 20))
+    angle = rng.uniform(0, 2 * np.pi, 20) + np.stack([np.zeros(20), rng.uniform(0.5, 2.6, 20)])
+    slopes = rng.uniform(0.5, 2, (2, 20, 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    asked = [torch.from_numpy(part) for part in (move[None], slopes[:, None], least[:, None])]
+    found = hildreth(*asked, sweeps=1000)[0].numpy()
+    wanted = [nearest(move[k], slopes[:, k], least[:, k]) for k in range(20)]
+    assert found == pytest.approx(np.stack(wanted), abs=1e-6)
+
+
+def test_what_does_not_depend_on_the_place_moves_nothing():
+    move = torch.ones(1, 3, 2)
+    assert torch.equal(hildreth(move, torch.zeros(1, 1, 3, 2), torch.ones(1, 1, 3)), move)
