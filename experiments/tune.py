@@ -1,0 +1,164 @@
+"""Chooses the settings of the benchmark's methods by what they plan on the tuning scenes.
+
+python experiments/tune.py --out out/tune
+
+Every method may have as many settings. A setting has for its score the mean over the protocols of the
+shares of plans that are feasible, and that keep every safety constraint, halved; one plan from the
+start of a scene, nothing is driven. The best are what ``glass_plan.arms.ARMS`` has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rich.progress import track
+
+from glass_plan.methods import Sampling
+from glass_plan.planner import Planner
+from glass_plan.protocols import Suite, load_suite
+from glass_plan.provenance import commit, made_by
+from glass_plan.records import Plan, Status
+from glass_plan.tables import Entry, markdown_table
+
+PROTOCOLS = Path(__file__).parent / "protocols"
+KINDS = ("static", "goal", "dynamic", "hybrid")
+SCENES = {"projection": 10}
+"""Tuning scenes a protocol, where not all that are asked for: it takes seconds a plan."""
+
+
+def _guided(method: str) -> dict[str, Sampling]:
+    sampling = Sampling(method, transitions=12, inner_steps=1)
+    return {f"weight {w:g}": replace(sampling, weight=w) for w in (5.0, 20.0, 50.0, 200.0, 1000.0)}
+
+
+def _steered(method: str) -> dict[str, Sampling]:
+    """Particles, transitions and inner steps; weight."""
+    asked = [
+        (8, 3, 4, 5.0),
+        (8, 3, 4, 50.0),
+        (8, 6, 2, 50.0),
+        (4, 5, 5, 50.0),
+        (16, 3, 2, 50.0),
+    ]
+    rho = 0.5 if method == "glass-fks-published" else None
+    return {
+        f"K {k}, {t} x {m}, weight {w:g}": Sampling(
+            method, k, transitions=t, inner_steps=m, weight=w, rho=rho
+        )
+        for k, t, m, w in asked
+    }
+
+
+SETTINGS: dict[str, dict[str, Sampling]] = {
+    "best-of-n": {
+        f"N {n}, {96 // n} steps": Sampling.best_of(n, 96 // n) for n in (6, 8, 12, 16, 24)
+    },
+    "best-of-n-glass": {
+        f"N {n}, {t} x {m}": Sampling("best-of-n-glass", n, transitions=t, inner_steps=m)
+        for n, t, m in ((8, 6, 2), (8, 4, 3), (12, 4, 2), (16, 3, 2), (24, 2, 2))
+    },
+    "gradient": _guided("gradient"),
+    "pcgrad": _guided("pcgrad"),
+    "conflict-gate": _guided("conflict-gate"),
+    "barrier": {
+        f"weight {w:g}, from t = {t:g}": Sampling("barrier", weight=w, warm_t=t)
+        for w, t in ((0.5, 0.5), (2.0, 0.5), (8.0, 0.5), (2.0, 0.2), (8.0, 0.2))
+    },
+    "projection": {
+        f"N {n}, {96 // n} steps, margin {m:g}": replace(Sampling.best_of(n, 96 // n), hard=m)
+        for n, m in ((4, 0.02), (8, 0.02), (12, 0.02), (8, 0.01), (8, 0.05))
+    },
+    "sde-fks": _steered("sde-fks"),
+    "glass-fks-published": _steered("glass-fks-published"),
+    "glass-fks": {
+        f"weight {w:g}, buffer {b:g}": Sampling(weight=w, buffer=b)
+        for w, b in ((50.0, 0.05), (5.0, 0.05), (500.0, 0.05), (50.0, 0.03), (50.0, 0.08))
+    },
+}
+
+
+@dataclass
+class Args:
+    """What to try.
+
+    Args:
+        scenes: of each protocol's tuning scenes.
+        methods: to tune; all by default.
+        workers: processes.
+        out: folder of ``tuning.json`` and ``tuning.md``.
+    """
+
+    scenes: int = 50
+    methods: tuple[str, ...] = tuple(SETTINGS)
+    workers: int = 2
+    out: Path = Path("out/tune")
+
+
+def main(args: Args) -> None:
+    """Try every setting, and write what came of it."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    asked = [(method, name) for method in args.methods for name in SETTINGS[method]]
+    with ProcessPoolExecutor(args.workers) as pool:
+        tried = pool.map(partial(entry, scenes=args.scenes), asked)
+        table = list(track(tried, "tuning", total=len(asked)))
+    for method in args.methods:
+        rows = [row for row in table if row["method"] == method]
+        max(rows, key=lambda row: row["score"])["chosen"] = "yes"
+    whole = {"made by": made_by([commit()]), "goals": [], "table": table}
+    (args.out / "tuning.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
+    text = markdown_table(list(table[0]), table)
+    (args.out / "tuning.md").write_text(text)
+    print(text)
+
+
+def entry(asked: tuple[str, str], scenes: int) -> Entry:
+    """One line of the table, in a worker."""
+    torch.set_num_threads(1)
+    method, name = asked
+    sampling, count = SETTINGS[method][name], SCENES.get(method, scenes)
+    found: Entry = {"method": method, "setting": name, "rows": sampling.rows, "scenes": count}
+    scores, times = list[float](), list[float]()
+    for kind in KINDS:
+        plans = list(planned(kind, sampling, range(count)))
+        feasible = np.mean([plan.status is Status.FEASIBLE for plan, _ in plans])
+        safe = np.mean([min(plan.margins[part] for part in parts) > 0 for plan, parts in plans])
+        found |= {f"{kind} %": float(100 * feasible), f"{kind} safe %": float(100 * safe)}
+        scores.append(float(feasible + safe) / 2)
+        times += [plan.wall_time for plan, _ in plans]
+    found |= {"score": float(np.mean(scores)), "ms": 1e3 * float(np.median(times)), "chosen": ""}
+    return found
+
+
+def planned(
+    kind: str, sampling: Sampling, seeds: Sequence[int]
+) -> Iterator[tuple[Plan, list[str]]]:
+    """A plan from the start of each scene, and the names of what must always hold."""
+    suite = _suite(kind)
+    planner = _planner(suite.model).with_sampling(sampling)
+    for seed in seeds:
+        scene = suite.scenes[seed]
+        plan = planner.plan([*scene.start, 0.0, 0.0], scene.goal, scene.constraints, seed=seed)
+        parts = [name for name, part in scene.constraints.parts().items() if part.is_safety]
+        yield plan, ["walls", *parts]
+
+
+@lru_cache
+def _suite(kind: str) -> Suite:
+    return load_suite(PROTOCOLS / f"maze2d_{kind}.yaml", "tuning")
+
+
+@lru_cache
+def _planner(model: str) -> Planner:
+    return Planner.from_pretrained(model)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))
