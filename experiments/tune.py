@@ -2,9 +2,9 @@
 
 python experiments/tune.py --out out/tune
 
-Every method may have as many settings. A setting has for its score the mean over the protocols of the
-shares of plans that are feasible, and that keep every safety constraint, halved; one plan from the
-start of a scene, nothing is driven. The best are what ``glass_plan.arms.ARMS`` has.
+Every method may have as many settings. The score of a setting is the mean over the protocols of two
+shares, halved: plans that are feasible, and plans that keep every safety constraint. One plan is
+made from the start of a scene, nothing is driven. ``glass_plan.arms.ARMS`` has the best.
 """
 
 from __future__ import annotations

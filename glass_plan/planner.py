@@ -227,14 +227,14 @@ def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
 
 
 def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
-    """What leads to the regions that are asked for, alone or in a sequence, if there are any."""
+    """What leads to the regions that are asked for and round those that stay, if there are any."""
     walls = judged["walls"]
     assert isinstance(walls, Avoid)
     assert isinstance(walls.region, Grid)
     tours = [tour for part in judged.values() if (tour := _tour(part))]
     others = [part.region for part in judged.values() if isinstance(part, Avoid)][1:]
     avoid = tuple(region for region in others if region.top_speed == 0)
-    return Visits(tours, walls.region, avoid, radius) if tours else None
+    return Visits(tours, walls.region, avoid, radius) if tours or avoid else None
 
 
 def _tour(part: Constraint) -> tuple[Region, ...]:

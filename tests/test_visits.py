@@ -129,3 +129,37 @@ def test_a_plan_visits_what_lies_behind_a_wall():
     start = np.array([0.0, -1.0, 0.0, 0.0])
     margins = [planner.plan(start, (-1.0, 1.0), spec, seed=k).margins["back"] for k in range(3)]
     assert max(margins) > 0
+
+
+RING = Grid(
+    ((1, 1, 1, 1, 1), (1, 0, 0, 0, 1), (1, 0, 1, 0, 1), (1, 0, 0, 0, 1), (1, 1, 1, 1, 1)), 1.0
+)
+STRAIGHT = resampled(np.array([[-1.0, -1.0], [1.0, -1.0]]), 24, 0.4)
+"""Along one side of the ring."""
+
+
+def led_round(*discs):
+    return Visits([], RING, discs, RADIUS).led(STRAIGHT, 0.4)
+
+
+def test_a_path_whose_way_is_closed_goes_the_other_way_round():
+    closing = Ball((0.0, -1.0), 0.42)
+    led = led_round(closing)
+    assert np.hypot(*(led - closing.center).T).min() > closing.radius + RADIUS
+    assert led[:, 1].max() > 0.5
+    assert led[0].tolist() == [-1.0, -1.0]
+    assert led[-1].tolist() == [1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    "discs",
+    [
+        [Ball((0.0, -1.3), 0.3)],  # there is room beside it
+        [Ball((0.0, 1.0), 0.42)],  # elsewhere
+        [Ball((0.0, -1.0), 0.42), Ball((0.0, 1.0), 0.42)],  # no way round
+        [Ball((-1.0, -1.0), 0.42)],  # it begins inside
+        [Ball((1.0, -1.0), 0.42)],  # it ends inside
+    ],
+)
+def test_a_path_is_left_to_the_gradient_where_no_way_round_is_needed_or_known(discs):
+    assert led_round(*discs) is STRAIGHT

@@ -1,4 +1,4 @@
-"""Detours to regions that have to be visited: the part of guidance that a gradient cannot do.
+"""Detours: the part of guidance that a gradient cannot do.
 
 Behind walls the gradient of a distance points into them. Here a trajectory that misses a region is
 led there by the shortest way through free space, from one waypoint and back to another,
@@ -6,8 +6,10 @@ led there by the shortest way through free space, from one waypoint and back to 
     min_{i <= j}  g(x_i) + g(x_j) - |x_i .. x_j|,
 
 where g is the length of the shortest way to the region (Dijkstra's method on a grid) and the last
-term the part of the trajectory that is left out. The flow then makes a motion of it. Knows the map
-of the walls and what must be avoided and stays; nothing of models.
+term the part of the trajectory that is left out. And where something that must be avoided closes
+the way that a trajectory takes, so that the shortest one from before it does not come by behind it,
+the trajectory goes on by that shortest way. The flow then makes a motion of it. Knows the map of
+the walls and what must be avoided and stays; nothing of models.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from glass_plan.constraints import Grid, Region
+from glass_plan.constraints import Ball, Grid, Region
 
 Array = NDArray[np.float64]
 
@@ -37,6 +39,10 @@ SHY, SHY_LENGTH = 1.0, 0.1
 """Places close to something cost up to this much more; it falls off over this length [m]."""
 DEPTH = 0.1
 """How far into a region a detour leads [m], if it is that deep."""
+END_RADIUS = 0.15
+"""Of the region about a trajectory's end that a way round leads to [m]."""
+SAME = 0.4
+"""A way that soon comes so near [m] to a place passes by it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def roads(target: Region, walls: Grid, avoid: tuple[Region, ...], radius: float)
 
 @dataclass(frozen=True)
 class Visits:
-    """Leads trajectories to the regions they miss.
+    """Leads trajectories to the regions they miss, and round what closes their way.
 
     Args:
         tours: to be made, in any order; the regions of each in their order.
@@ -134,8 +140,8 @@ class Visits:
         return torch.from_numpy(np.stack(led)).to(position)
 
     def led(self, path: Array, spacing: float) -> Array:
-        """One path (H, 2) by all regions that it misses, resampled; itself if it misses none."""
-        found = path
+        """One path (H, 2) led where it has to be, resampled; itself if nothing has to be done."""
+        found = self._round(path)
         for tour in self.tours:
             after = 0
             for region in tour:
@@ -143,6 +149,24 @@ class Visits:
                     found = self._by(found, region, after)
                 after += int(_passes(region, found)[after:].argmax())
         return path if found is path else resampled(found, len(path), spacing)
+
+    def _round(self, path: Array) -> Array:
+        """The path; where its way is closed, on by the shortest way to its end, if there is one."""
+        if not self.avoid:
+            return path
+        x, y = (round(float(value), 3) for value in path[-1])
+        fine = resampled(path, 4 * len(path), SPACING)
+        away = np.min([_away(region, fine) for region in self.avoid], axis=0) - self.radius
+        for first, last in _runs(away < 0):
+            if first == 0 or last == len(fine):
+                continue
+            ways = roads(Ball((x, y), END_RADIUS), self.walls, self.avoid, self.radius)
+            way = ways.way(fine[first - 1])
+            leads = np.isfinite(ways.lengths(fine[first - 1 : first])[0])
+            beside = way[: 2 * (last - first) + 10]  # as far as a way past it would take, at most
+            if leads and np.linalg.norm(beside - fine[last], axis=1).min() > SAME:
+                return np.concatenate([fine[:first], way, path[-1:]])
+        return path
 
     def _by(self, path: Array, region: Region, after: int) -> Array:
         """The path by one more region, left no sooner than at waypoint ``after``."""
@@ -173,11 +197,22 @@ def _neighbours() -> list[tuple[tuple[tuple[slice, slice], tuple[slice, slice]],
     ]
 
 
+def _away(region: Region, path: Array) -> Array:
+    """Distance of each waypoint to a region that stays [m]."""
+    points = torch.from_numpy(path)
+    found: Array = region.signed_distance(points, points[:, 0]).numpy()
+    return found
+
+
 def _passes(region: Region, path: Array) -> NDArray[np.bool_]:
     """Which waypoints are in a region."""
-    points = torch.from_numpy(path)
-    inside: NDArray[np.bool_] = region.signed_distance(points, points[:, 0]).numpy() < 0
-    return inside
+    return _away(region, path) < 0
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First index of each run of True, and the first one after it."""
+    edges = np.flatnonzero(np.diff(np.pad(flags, 1).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def resampled(path: Array, count: int, spacing: float) -> Array:
