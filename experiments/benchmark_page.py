@@ -15,8 +15,8 @@ from pathlib import Path
 
 import tyro
 
-from glass_plan.bench.records import Goal
 from glass_plan.evaluation import PROTOCOL_FILE
+from glass_plan.goals import Goal
 from glass_plan.tables import Entry, markdown_table
 
 BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)

@@ -20,12 +20,14 @@ class Arm:
         fallback: of the controller.
         aware: whether it knows the constraints.
         shield: whether a last filter may override its actions.
+        observed: whether it knows of what moves only the present place and velocity.
     """
 
     sampling: Sampling
     fallback: Literal["brake", "follow"] = "brake"
     aware: bool = True
     shield: bool = False
+    observed: bool = False
 
 
 ARMS: dict[str, Arm] = {
@@ -43,6 +45,8 @@ ARMS: dict[str, Arm] = {
     ),
     "glass-fks": Arm(Sampling()),
     "glass-fks-no-detours": Arm(Sampling(detours=False)),
+    "best-of-n-observed": Arm(Sampling.best_of(12, 8), observed=True),
+    "glass-fks-observed": Arm(Sampling(), observed=True),
     "glass-fks+shield": Arm(Sampling(), shield=True),
 }
 """By name; every one spends at most 100 network rows a plan."""

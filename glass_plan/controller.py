@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.constraints import All, Constraint
+from glass_plan.constraints import All, Constraint, as_observed
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.planner import Planner, as_vector, speed_limit
@@ -45,6 +45,7 @@ class _Pursuit:
     goal: Array
     seed: int
     asked: Constraint | None
+    seen: Constraint | None = None
     driven: list[Array] = field(default_factory=list)
     plan: Plan | None = None
     reference: Reference | None = None
@@ -68,6 +69,12 @@ class RecedingHorizon:
         shield: whether a last filter on every action may override it (``Shield``).
         aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
             unguided control arm says False and knows the walls only.
+        observed: whether of moving regions only the present place and velocity are known, at each
+            check anew (``constraints.as_observed``), and not where they will go.
+
+    Raises:
+        RequestError: an unknown fallback, or a shield, which reads motions in advance, where they
+            are to be observed.
     """
 
     def __init__(
@@ -79,12 +86,19 @@ class RecedingHorizon:
         deadline: float | None = None,
         shield: bool = False,
         aware: bool = True,
+        observed: bool = False,
     ) -> None:
+        if observed and shield:
+            raise RequestError(
+                "controller: a shield reads the motion of regions in advance; leave out shield or "
+                "observed"
+            )
         if fallback not in FALLBACKS:
             hint = did_you_mean(fallback, FALLBACKS)
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
+        self.observed = observed
         known = {} if self.constraints is None else self.constraints.parts()
         self._max_speed = speed_limit(known, TRACKED_SHARE)
         asked = planner.walls if constraints is None else planner.walls & constraints
@@ -155,6 +169,9 @@ class RecedingHorizon:
         if pursuit.asked is not None:
             driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
             pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
+        pursuit.seen = pursuit.asked
+        if self.observed and pursuit.asked is not None:
+            pursuit.seen = as_observed(pursuit.asked, time)
         rest, why = self._rest(pursuit, state, time)
         if why == "":
             self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
@@ -162,7 +179,7 @@ class RecedingHorizon:
         plan = self.planner.plan(
             state,
             pursuit.goal,
-            pursuit.asked,
+            pursuit.seen,
             seed=int(np.random.SeedSequence((pursuit.seed, pursuit.attempts)).generate_state(1)[0]),
             t_start=time,
             warm_start=rest if pursuit.attempts % 2 else None,
@@ -200,7 +217,7 @@ class RecedingHorizon:
 
     def _judged(self, pursuit: _Pursuit) -> Constraint:
         walls = self.planner.walls
-        return walls if pursuit.asked is None else walls & pursuit.asked
+        return walls if pursuit.seen is None else walls & pursuit.seen
 
     def _acceptable(self, pursuit: _Pursuit, plan: Plan) -> tuple[bool, str]:
         if plan.status is Status.FEASIBLE:

@@ -38,6 +38,7 @@ class EpisodeTask:
         aware: whether the controller knows the constraints.
         fallback: of the controller.
         shield: of the controller.
+        observed: of the controller.
         env_kwargs: of the environment.
         options: of its reset.
         stop_on_success: end the episode at the first success.
@@ -52,6 +53,7 @@ class EpisodeTask:
     aware: bool = True
     fallback: Literal["brake", "follow"] = "brake"
     shield: bool = False
+    observed: bool = False
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
     stop_on_success: bool = True
@@ -65,6 +67,7 @@ class EpisodeTask:
             fallback=self.fallback,
             shield=self.shield,
             aware=self.aware,
+            observed=self.observed,
         )
         env = gymnasium.make(self.env_id, **self.env_kwargs)
         try:

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from glass_plan.constraints import Avoid, Ball, Moving, Reach
+from glass_plan.constraints import Avoid, Ball, Moving, Reach, as_observed
 from glass_plan.controller import CHECK_EVERY, RecedingHorizon, head, remainder
 from glass_plan.errors import RequestError
 from glass_plan.planner import Planner
@@ -228,3 +228,21 @@ def test_a_region_that_was_reached_is_asked_for_no_more(planner):
     controller.reset(GOAL, 0)
     controller.act(np.array([1.0, 0.0, 0.0, 0.0]), 0.0)
     assert controller.plan is None or "visit" not in controller.plan.margins
+
+
+def test_what_moves_is_known_by_watching_only(planner):
+    """A disc that will turn before the way is taken to come through, until it has turned."""
+    patrol = Moving(Ball((0.0, 0.0), 0.2), ((2.0, 0.0), (1.35, 0.0)), speed=0.5, loop=True)
+    spec = Avoid(patrol).named("patrol")
+    controller = RecedingHorizon(planner, spec, fallback="brake", observed=True)
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    seen = controller.plan or controller.decisions[0].plan
+    known = planner.plan(START, GOAL, spec, seed=0)
+    assert seen.margins["patrol"] != known.margins["patrol"]
+    assert float(as_observed(spec, 0.0).margin(seen.trajectory)) == seen.margins["patrol"]
+
+
+def test_a_shield_that_reads_motions_in_advance_is_refused_where_they_are_observed(planner):
+    with pytest.raises(RequestError, match="leave out shield"):
+        RecedingHorizon(planner, None, fallback="brake", shield=True, observed=True)

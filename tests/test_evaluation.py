@@ -19,7 +19,7 @@ from glass_plan.evaluation import (
 from glass_plan.measures import measures, roughness, trapped
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
-from glass_plan.report.comparison import write_comparison
+from glass_plan.report.comparison import _every_seed, write_comparison
 from glass_plan.safety import read_rows
 from tests.test_protocols import HEADER
 
@@ -99,6 +99,53 @@ def test_methods_are_compared_over_the_cases_that_both_ran(folder):
     assert [row["n"] for row in kept["table"]] == [4, 2]
     assert (folder / "tiny.png").stat().st_size > 1000
     assert (folder / "tiny.md").read_text() == text
+
+
+@pytest.fixture
+def goals(tmp_path):
+    path = tmp_path / "goals.yaml"
+    path.write_text(
+        "tiny:\n"
+        "  glass-fks: {safe: 99, trapped: 1, ahead of: [unguided, mppi]}\n"
+        "  mppi: {safe: 1}\n"
+    )
+    return path
+
+
+def test_what_was_wanted_is_told_as_met_or_missed(folder, goals):
+    text = write_comparison(folder, "glass-fks", goals)
+    assert "met: glass-fks: safe % 100, wanted >= 99" in text
+    assert "met: glass-fks: trapped % 0, wanted <= 1" in text
+    assert "MISSED: glass-fks ahead of unguided in success and safety, n = 2: p 1, wanted" in text
+    kept = json.loads((folder / "tiny.json").read_text())["goals"]
+    assert [goal["met"] for goal in kept] == [True, True, False]
+
+
+def test_goals_of_another_protocol_ask_nothing(folder, goals):
+    goals.write_text(goals.read_text().replace("tiny", "other"))
+    assert "wanted" not in write_comparison(folder, "glass-fks", goals)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("tiny: {glass-fks: {save: 99}}", "unknown goal 'save'; did you mean 'safe'"),
+        ("tiny: [glass-fks]", "must be a mapping of methods"),
+        ("- tiny", "must be a mapping of methods"),
+        ("tiny: {", "cannot be read"),
+    ],
+)
+def test_goals_that_are_none_are_refused(folder, goals, text, match):
+    goals.write_text(text)
+    with pytest.raises(ProtocolError, match=match):
+        write_comparison(folder, "glass-fks", goals)
+
+
+def test_a_scene_counts_where_every_sampler_seed_did_well(folder):
+    rows = load_results(folder)["glass-fks"].rows
+    bad = replace(rows[0], safe=False)
+    assert _every_seed(rows).k == 2
+    assert (_every_seed([bad, *rows[1:]]).k, _every_seed(rows).n) == (1, 2)
 
 
 def test_a_comparison_with_what_was_not_run_is_refused(folder, tmp_path):

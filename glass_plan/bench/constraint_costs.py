@@ -22,9 +22,10 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.bench.overhead import free_cells, opposite_corners, seconds, ten_constraints
-from glass_plan.bench.records import Goal, Record
+from glass_plan.bench.records import Record
 from glass_plan.checkpoint import World
 from glass_plan.constraints import All, Always, Avoid, Ball, Constraint, Eventually, Reach, Until
+from glass_plan.goals import Goal
 from glass_plan.layout import Trajectory
 from glass_plan.nets import TemporalUNet
 from glass_plan.planner import Planner

@@ -9,7 +9,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from glass_plan.bench.mixture_arms import EXACT
-from glass_plan.bench.records import Goal, Record, grouped, mean_and_error, mean_over
+from glass_plan.bench.records import Record, grouped, mean_and_error, mean_over
+from glass_plan.goals import Goal
 from glass_plan.statistics import wilson
 from glass_plan.tables import Entry
 

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from glass_plan import kernels
-from glass_plan.bench.records import Goal, Record
+from glass_plan.bench.records import Record
 from glass_plan.checkpoint import World
 from glass_plan.constraints import All, Avoid, Ball, Box, Constraint, Moving, SpeedLimit
+from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.prior import ConditionedPrior

@@ -1,20 +1,21 @@
 """What every benchmark writes: rows as JSON lines while it runs, then one JSON file and one table.
 
 A row is known by its key (the settings that made it), says which commit measured it, and is not
-measured again. A goal says what was wanted and what was got, met or not.
+measured again.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from glass_plan.errors import DataError
+from glass_plan.goals import Goal
 from glass_plan.jsonl import append_line, read_lines
 from glass_plan.provenance import commit, made_by
 from glass_plan.tables import Entry, markdown_table
@@ -84,33 +85,6 @@ class Record:
         self.path("json").write_text(json.dumps(whole, indent=1))
         self.path("md").write_text(text)
         return text
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A bound that a benchmark should keep.
-
-    Args:
-        name: of the number, with its unit.
-        got: what was measured.
-        bound: what was wanted.
-        above: whether the number has to be at least the bound, rather than at most.
-    """
-
-    name: str
-    got: float
-    bound: float
-    above: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the bound was kept; a number that is none keeps no bound."""
-        return self.got >= self.bound if self.above else self.got <= self.bound
-
-    def __str__(self) -> str:
-        sign = ">=" if self.above else "<="
-        verdict = "met" if self.met else "MISSED"
-        return f"{verdict}: {self.name} {self.got:.4g}, wanted {sign} {self.bound:g}"
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:

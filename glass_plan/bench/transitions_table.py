@@ -8,7 +8,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from glass_plan.bench.records import Goal, Record, grouped, mean_and_error, mean_over
+from glass_plan.bench.records import Record, grouped, mean_and_error, mean_over
+from glass_plan.goals import Goal
 from glass_plan.tables import Entry
 
 QUALITY = ("sliced W", "MMD", "touch %")

@@ -59,6 +59,7 @@ def compare(
     folder: tyro.conf.Positional[Path],
     *,
     against: str = "glass-fks",
+    goals: Path | None = None,
 ) -> int:
     """Print the methods of a protocol side by side and paired; write tables and figures.
 
@@ -67,9 +68,10 @@ def compare(
     Args:
         folder: that ``glass-plan evaluate`` wrote.
         against: the method that all others are paired with.
+        goals: file of what is wanted, e.g. experiments/protocols/goals.yaml; says met or missed.
     """
     from glass_plan.report.comparison import write_comparison
 
-    text = write_comparison(folder, against)
+    text = write_comparison(folder, against, goals)
     Console(soft_wrap=True).print(text, markup=False)
     return 0

@@ -22,6 +22,7 @@ from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
+from glass_plan.constraints.observed import as_observed
 from glass_plan.constraints.polygons import ConvexPolygon, Polygon, Tube
 from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.rasters import Raster
@@ -80,6 +81,7 @@ __all__ = [
     "Until",
     "Verdict",
     "Visit",
+    "as_observed",
     "dump_spec",
     "from_dict",
     "json_schema",

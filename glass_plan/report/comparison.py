@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.evaluation import load_results
+from glass_plan.goals import AHEAD, AT_LEAST, SIGNIFICANT, Goal, load_goals
 from glass_plan.provenance import made_by
 from glass_plan.results import Results, Row
 from glass_plan.safety import Comparison, SafetyReport, compare
@@ -26,16 +29,17 @@ UNGUIDED = "unguided"
 """The method whose plans are the measure of roughness."""
 
 
-def write_comparison(folder: Path, against: str) -> str:
+def write_comparison(folder: Path, against: str, goals: Path | None = None) -> str:
     """Compare all methods of a results folder; returns the Markdown that it writes.
 
     Args:
         folder: of results of one protocol.
         against: method that the others are paired with.
+        goals: file of what is wanted (``goals.load_goals``).
 
     Raises:
         RequestError: no results of that method.
-        ProtocolError: no protocol, foreign rows, or cases left out.
+        ProtocolError: no protocol, foreign rows, cases left out, or a file of goals that is none.
     """
     results = load_results(folder)
     if against not in results:
@@ -47,13 +51,21 @@ def write_comparison(folder: Path, against: str) -> str:
     table = [_entry(reports[name], results[name], rough) for name in results]
     paired = [compare(results[against], r) for name, r in results.items() if name != against]
     protocol = results[against].protocol
+    wanted = {} if goals is None else load_goals(goals, protocol.name)
+    reached = [
+        goal
+        for name, asked in wanted.items()
+        if name in results
+        for goal in _goals(results[name], reports[name], asked, results)
+    ]
     title = f"{protocol.name}, protocol {protocol.digest}"
     text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n{_paired(paired)}"
+    text += "".join(f"- {goal}\n" for goal in reached)
     whole = {
         "title": title,
         "made by": made_by(row.commit for r in results.values() for row in r.rows),
         "methods": {name: report.to_dict() for name, report in reports.items()},
-        "goals": [],
+        "goals": [{**asdict(goal), "met": goal.met} for goal in reached],
         "table": table,
         "paired": [pair.to_dict() for pair in paired],
         "paired text": [str(pair) for pair in paired],
@@ -66,14 +78,15 @@ def write_comparison(folder: Path, against: str) -> str:
 
 def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
     rows = results.rows
-    trapped = Rate(round(sum(row.info.get("trapped", 0.0) for row in rows)), len(rows))
     return {
         "method": report.name,
         "n": report.n,
         "success": str(report.success).strip(),
         "safe": str(report.safe).strip(),
         "both": str(report.success_and_safe).strip(),
-        "trapped": str(trapped).strip(),
+        "scenes": str(_every_seed(rows)).strip(),
+        "first plan": _percent(_mean(rows, "first_feasible")),
+        "trapped": str(_trapped(rows)).strip(),
         "entries": report.entries,
         "violated s": _rounded(report.violated_time, 2),
         "length": _rounded(_mean([row for row in rows if row.success], "length_ratio"), 2),
@@ -90,9 +103,54 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
     }
 
 
+def _goals(
+    results: Results,
+    report: SafetyReport,
+    wanted: Mapping[str, Any],
+    others: Mapping[str, Results],
+) -> list[Goal]:
+    """What was wanted of one method and what it did; unfinished baselines count as they are."""
+    rates = {
+        "success": report.success,
+        "safe": report.safe,
+        "both": report.success_and_safe,
+        "trapped": _trapped(results.rows),
+    }
+    name = report.name
+    goals = [
+        Goal(f"{name}: {key} %", 100 * rates[key].value, bound, above=key in AT_LEAST)
+        for key, bound in wanted.items()
+        if key != AHEAD
+    ]
+    for other in wanted.get(AHEAD, ()):
+        if other in others:
+            paired = compare(results, others[other]).success_and_safe
+            p = paired.p_value if paired.value > 0 else 1.0
+            told = f"{name} ahead of {other} in success and safety, n = {paired.n}: p"
+            goals.append(Goal(told, p, SIGNIFICANT))
+    return goals
+
+
+def _trapped(rows: Sequence[Row]) -> Rate:
+    return Rate(round(sum(row.info.get("trapped", 0.0) for row in rows)), len(rows))
+
+
+def _every_seed(rows: Sequence[Row]) -> Rate:
+    """Scenes in which every sampler seed that was run succeeded, safely."""
+    scenes: dict[int, bool] = {}
+    for row in rows:
+        scenes[row.seed] = scenes.get(row.seed, True) and row.success and row.safe
+    return Rate(sum(scenes.values()), len(scenes))
+
+
 def _mean(rows: Sequence[Row], name: str) -> float:
     found = [row.info[name] for row in rows if name in row.info]
     return float(np.mean(found)) if found else math.nan
+
+
+def _percent(share: float) -> str | None:
+    """For a table; None for what is not known."""
+    return f"{100 * share:.0f} %" if math.isfinite(share) else None
 
 
 def _rounded(value: float, digits: int) -> float | None:

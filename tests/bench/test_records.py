@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from glass_plan.bench.records import Goal, Record, grouped, mean_and_error, mean_over
+from glass_plan.bench.records import Record, grouped, mean_and_error, mean_over
 from glass_plan.errors import DataError
+from glass_plan.goals import Goal
 from glass_plan.provenance import commit
 from glass_plan.tables import markdown_table
 

@@ -1,0 +1,51 @@
+"""What is known of moving regions by watching them: where they are and how fast, not where they go.
+
+A region is taken to go on straight for a while and then to stay; it grows, as what is known fades.
+Whoever plans with this has to look again soon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from glass_plan.constraints.base import Constraint
+from glass_plan.constraints.compounds import Inflated
+from glass_plan.constraints.geometry import Region
+from glass_plan.constraints.joined import All, AnyOf
+from glass_plan.constraints.moving import Carried, Tracked
+from glass_plan.constraints.temporal import Avoid
+
+INSTANT = 0.01
+"""Time between the two sights that tell a velocity [s]."""
+STRAIGHT = 1.5
+"""For how long a region is taken to go on [s]."""
+GROWTH = 0.1
+"""Speed at which it grows [m/s]."""
+
+
+def as_observed(constraint: Constraint, time: float) -> Constraint:
+    """The constraint with every moving region that is to be avoided as seen at a time.
+
+    Args:
+        constraint: a conjunction or disjunction of parts; what is no ``Avoid`` is left as it is.
+        time: now, in plan time [s].
+    """
+    match constraint:
+        case All(terms=terms) | AnyOf(terms=terms):
+            seen = tuple(as_observed(term, time) for term in terms)
+            return constraint if seen == terms else replace(constraint, terms=seen)
+        case Avoid(region=Carried() as moving, clearance=clearance, name=name):
+            return Avoid(extrapolated(moving, time), clearance, name=name)
+    return constraint
+
+
+def extrapolated(moving: Carried, time: float) -> Region:
+    """A region as seen at a time [s]: straight on from there, growing."""
+    sights = moving.position(torch.tensor([time, time + INSTANT], dtype=torch.float64))
+    velocity = (sights[1] - sights[0]) / INSTANT
+    ends = sights[0], sights[0] + STRAIGHT * velocity
+    positions = tuple(tuple(place.tolist()) for place in ends)
+    track = Tracked(moving.shape, times=(time, time + STRAIGHT), positions=positions)
+    return Inflated(track, rate=GROWTH, since=time)

@@ -1,0 +1,54 @@
+"""What is known by watching: place and velocity now, less and less of later."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from glass_plan.constraints import Avoid, Ball, Moving, Reach, SpeedLimit, as_observed
+from glass_plan.constraints.observed import GROWTH, STRAIGHT
+
+PATROL = Moving(Ball((0.0, 0.0), 0.2), ((0.0, 0.0), (1.0, 0.0)), speed=0.5, loop=True)
+STAYS = Avoid(Ball((3.0, 0.0), 0.2)).named("stays")
+MOVES = Avoid(PATROL, margin=0.05).named("moves")
+
+
+def away(constraint, place, time):
+    point = torch.tensor([place], dtype=torch.float64)
+    times = torch.tensor([time], dtype=torch.float64)
+    return float(constraint.region.signed_distance(point, times)[0])
+
+
+def test_now_it_is_where_it_is():
+    seen = as_observed(MOVES, 1.0)
+    assert away(seen, (0.9, 0.0), 1.0) == pytest.approx(away(MOVES, (0.9, 0.0), 1.0))
+
+
+def test_it_is_taken_to_go_on_where_it_will_turn():
+    """At 1.5 s it is at 0.75 and goes right; it will turn at 2 s, which cannot be seen."""
+    seen = as_observed(MOVES, 1.5)
+    lasts = 1.0
+    grown = 0.2 + GROWTH * lasts
+    assert away(seen, (2.0, 0.0), 1.5 + lasts) == pytest.approx(2.0 - 1.25 - grown)
+    assert away(MOVES, (2.0, 0.0), 1.5 + lasts) == pytest.approx(2.0 - 0.75 - 0.2)
+
+
+def test_after_a_while_it_stays_and_still_grows():
+    seen = as_observed(MOVES, 0.0)
+    end = 0.5 * STRAIGHT
+    for later in (STRAIGHT, STRAIGHT + 1.0):
+        assert away(seen, (3.0, 0.0), later) == pytest.approx(3.0 - end - 0.2 - GROWTH * later)
+
+
+def test_names_margins_and_what_does_not_move_are_kept():
+    spec = STAYS & MOVES & Reach(Ball((1.0, 1.0), 0.3)) & SpeedLimit(2.0)
+    seen = as_observed(spec, 0.3)
+    assert seen.parts().keys() == spec.parts().keys()
+    assert seen.parts()["moves"].clearance == 0.05
+    assert seen.parts()["stays"] == STAYS
+    assert as_observed(STAYS & SpeedLimit(2.0), 0.3) == STAYS & SpeedLimit(2.0)
+
+
+def test_parts_of_a_choice_are_observed_too():
+    seen = as_observed(MOVES | STAYS, 0.3)
+    assert seen != MOVES | STAYS
