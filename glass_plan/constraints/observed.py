@@ -1,7 +1,7 @@
 """What is known of moving regions by watching them: where they are and how fast, not where they go.
 
-A region is taken to go on straight for a while and then to stay; it grows, as what is known fades.
-Whoever plans with this has to look again soon.
+A region is taken to go on straight for a while and then to stay. Whoever plans with this has to
+look again soon.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import replace
 import torch
 
 from glass_plan.constraints.base import Constraint
-from glass_plan.constraints.compounds import Inflated
-from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.joined import All, AnyOf
 from glass_plan.constraints.moving import Carried, Tracked
 from glass_plan.constraints.temporal import Avoid
@@ -21,8 +19,6 @@ INSTANT = 0.01
 """Time between the two sights that tell a velocity [s]."""
 STRAIGHT = 1.5
 """For how long a region is taken to go on [s]."""
-GROWTH = 0.1
-"""Speed at which it grows [m/s]."""
 
 
 def as_observed(constraint: Constraint, time: float) -> Constraint:
@@ -41,11 +37,10 @@ def as_observed(constraint: Constraint, time: float) -> Constraint:
     return constraint
 
 
-def extrapolated(moving: Carried, time: float) -> Region:
-    """A region as seen at a time [s]: straight on from there, growing."""
+def extrapolated(moving: Carried, time: float) -> Tracked:
+    """A region as seen at a time [s]: straight on from there."""
     sights = moving.position(torch.tensor([time, time + INSTANT], dtype=torch.float64))
     velocity = (sights[1] - sights[0]) / INSTANT
     ends = sights[0], sights[0] + STRAIGHT * velocity
     positions = tuple(tuple(place.tolist()) for place in ends)
-    track = Tracked(moving.shape, times=(time, time + STRAIGHT), positions=positions)
-    return Inflated(track, rate=GROWTH, since=time)
+    return Tracked(moving.shape, times=(time, time + STRAIGHT), positions=positions)

@@ -163,22 +163,27 @@ def _paired(pairs: Sequence[Comparison]) -> str:
 
 
 def _figure(reports: Mapping[str, SafetyReport]) -> Figure:
-    """Rates of all methods with their intervals."""
+    """Rates of all methods with their intervals, and how long their plans take."""
     panels: dict[str, Callable[[SafetyReport], Rate]] = {
         "success": lambda report: report.success,
         "safe": lambda report: report.safe,
         "success and safe": lambda report: report.success_and_safe,
     }
-    figure = Figure(figsize=(10, 0.35 * len(reports) + 1.4), layout="constrained")
-    for axes, (name, rate) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
+    figure = Figure(figsize=(12, 0.3 * len(reports) + 1.4), layout="constrained")
+    *rates, times = figure.subplots(1, 4, sharey=True)
+    for axes, (name, rate) in zip(rates, panels.items(), strict=True):
         for k, report in enumerate(reports.values()):
             low, high = rate(report).interval
             value = rate(report).value
             axes.errorbar(
                 value, k, xerr=[[value - low], [high - value]], fmt="o", color="C0", capsize=3
             )
-        axes.set(title=name, xlim=(-0.02, 1.02), yticks=range(len(reports)))
-        axes.set_yticklabels(list(reports))
+        axes.set(title=name, xlim=(-0.02, 1.02))
+    for k, report in enumerate(reports.values()):
+        times.plot(report.wall_time, (k, k), "|-", color="C1")
+    times.set(title="plan [s], median to 95 %", xscale="log", xlim=(0.01, 10))
+    rates[0].set(yticks=range(len(reports)), yticklabels=list(reports))
+    rates[0].invert_yaxis()
+    for axes in (*rates, times):
         axes.grid(axis="x", alpha=0.3)
-    axes.invert_yaxis()
     return figure
