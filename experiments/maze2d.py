@@ -1,12 +1,13 @@
 """Maze2D experiments: one protocol a run, results as JSON lines, tables made from them.
 
-python experiments/maze2d.py --protocol reach --model maze2d-large --episodes 100
+python experiments/maze2d.py --protocol reach --model maze2d-large --episodes 100 --goals d4rl
 python experiments/maze2d.py --protocol plans --model maze2d-large --episodes 1000
 
-reach: the unguided planner drives the unmodified PointMaze_*-v3 from random starts to random goals;
-success within D4RL's step limit, and D4RL's score of the episode return (steps within 0.5 m of the
-goal, until the limit). plans: share of unguided single-sample plans that touch a wall (segments,
-robot radius), from random starts at rest to random goals.
+reach: the unguided planner drives the unmodified PointMaze_*-v3 from random starts to random goals,
+or to the cell of the one goal that D4RL's maze has; success within D4RL's step limit, and D4RL's
+score of the episode return (steps within 0.5 m of the goal, until the limit). ``d4rl.json`` gathers
+all that was run. plans: share of unguided single-sample plans that touch a wall (segments, robot
+radius), from random starts at rest to random goals.
 """
 
 from __future__ import annotations
@@ -25,17 +26,25 @@ from rich.progress import track
 from glass_envs.mazes import MAZES, Maze
 from glass_plan.d4rl_compat import normalized_score
 from glass_plan.executors import EpisodeTask, run_tasks
+from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
+from glass_plan.provenance import commit, made_by
 from glass_plan.records import Episode
 from glass_plan.safety import Row, append_row, read_rows
-from glass_plan.statistics import wilson
+from glass_plan.statistics import Rate, wilson
 
 ENV_IDS = {
     "maze2d-umaze": "gymnasium_robotics:PointMaze_UMaze-v3",
     "maze2d-medium": "gymnasium_robotics:PointMaze_Medium-v3",
     "maze2d-large": "gymnasium_robotics:PointMaze_Large-v3",
 }
+D4RL_GOALS = {"maze2d-umaze": (1, 1), "maze2d-medium": (6, 6), "maze2d-large": (7, 9)}
+"""Cell (row, column) of the one goal in D4RL's maps (Fu et al. 2020, pointmaze/maze_model.py)."""
+DIFFUSER = {"maze2d-umaze": 113.9, "maze2d-medium": 121.5, "maze2d-large": 123.0}
+"""Scores of Janner et al. (2022), table 1, Maze2D."""
+VETERAN = 163.6
+"""Mean score over the three of Diffusion Veteran (Lu et al. 2025)."""
 D4RL_RADIUS = 0.5
 """Distance to the goal at which D4RL's Maze2D pays 1 per step [m]."""
 CONTROLLER = "RecedingHorizon: Hermite tracker with feedforward, PD 10 / 2"
@@ -50,6 +59,7 @@ class Args:
         model: checkpoint name or folder.
         episodes: episodes (reach) or start-goal pairs (plans).
         first_seed: of the environment; 1000 and above are reported seeds.
+        goals: random, or d4rl for the one goal of each of D4RL's mazes (reach).
         ode_steps: network rows of the single unguided sample.
         workers: processes.
         out: folder of the results.
@@ -60,6 +70,7 @@ class Args:
     model: str = "maze2d-large"
     episodes: int = 100
     first_seed: int = 1000
+    goals: Literal["random", "d4rl"] = "random"
     ode_steps: int = 20
     workers: int = 2
     out: Path = Path("out/maze2d")
@@ -84,7 +95,8 @@ def reach(args: Args, task: str) -> None:
     """Closed loop in the unmodified environment; interrupted runs resume."""
     maze = MAZES[task]
     name = Path(args.model).name
-    path = args.out / f"reach-{name}-{args.ode_steps}.jsonl"
+    run = f"reach-{name}" + ("-d4rl" if args.goals == "d4rl" else "")
+    path = args.out / f"{run}-{args.ode_steps}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)
@@ -102,6 +114,7 @@ def reach(args: Args, task: str) -> None:
                 "reset_target": False,
                 "max_episode_steps": maze.max_episode_steps,
             },
+            options={"goal_cell": np.array(D4RL_GOALS[task])} if args.goals == "d4rl" else None,
             stop_on_success=False,
         )
         for seed in seeds
@@ -109,7 +122,8 @@ def reach(args: Args, task: str) -> None:
     ]
     for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
         paid = {"d4rl_return": float(d4rl_return(episode))}
-        append_row(path, dataclasses.replace(Row.of(episode, episode.seed), info=paid))
+        row = Row.of(episode, episode.seed)
+        append_row(path, dataclasses.replace(row, info=paid, commit=commit()))
     rows = [row for row in read_rows(path) if row.seed in seeds]
     raw = np.array([row.info["d4rl_return"] for row in rows])
     wins = sum(row.success for row in rows)
@@ -128,8 +142,48 @@ def reach(args: Args, task: str) -> None:
         "d4rl_score": float(scores.mean()),
         "d4rl_score_standard_error": float(error),
         "controller": CONTROLLER,
+        "task": task,
+        "goals": args.goals,
+        "commit": ", ".join(sorted({row.commit for row in rows})),
     }
-    write_summary(args, f"reach-{name}", summary)
+    write_summary(args, run, summary)
+    write_scores(args.out)
+
+
+def write_scores(out: Path) -> None:
+    """``d4rl.json``: all that was run, and whether it is above what was published."""
+    found = [json.loads(path.read_text()) for path in sorted(out.glob("reach-*.json"))]
+    runs = sorted(found, key=lambda run: (run["goals"], list(D4RL_GOALS).index(run["task"])))
+    table = [
+        {
+            "model": run["model"],
+            "goals": run["goals"],
+            "success": str(Rate(run["success"], run["n"])).strip(),
+            "step limit": run["step_limit"],
+            "raw return": run["raw_return"],
+            "D4RL score": run["d4rl_score"],
+            "+-": run["d4rl_score_standard_error"],
+            "n": run["n"],
+        }
+        for run in runs
+    ]
+    goals = []
+    for kind in ("d4rl", "random"):
+        own = [run for run in runs if run["goals"] == kind and run["model"] == run["task"]]
+        scores = {run["task"]: run["d4rl_score"] for run in own}
+        goals += [
+            Goal(f"{task}, {kind} goals: D4RL score", score, DIFFUSER[task], above=True)
+            for task, score in scores.items()
+        ]
+        if len(scores) == len(DIFFUSER):
+            mean = float(np.mean(list(scores.values())))
+            goals.append(Goal(f"mean of the three, {kind} goals", mean, VETERAN, above=True))
+    whole = {
+        "made by": made_by(run["commit"] for run in runs),
+        "goals": [{**dataclasses.asdict(goal), "met": goal.met} for goal in goals],
+        "table": table,
+    }
+    (out / "d4rl.json").write_text(json.dumps(whole, indent=1))
 
 
 def d4rl_return(episode: Episode) -> int:
@@ -165,14 +219,14 @@ def plans(args: Args, planner: Planner, maze: Maze) -> None:
 
 def write_summary(args: Args, name: str, summary: dict[str, object]) -> None:
     """``NAME.json`` beside the results: the numbers, and what made them."""
-    made_by = {
+    asked = {
         "protocol": args.protocol,
         "model": args.model,
         "first_seed": args.first_seed,
         "ode_steps": args.ode_steps,
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / f"{name}.json").write_text(json.dumps(made_by | summary, indent=2))
+    (args.out / f"{name}.json").write_text(json.dumps(asked | summary, indent=2))
 
 
 def random_pair(maze: Maze, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,18 @@ def test_maze2d_smoke(repository, tmp_path):
     assert "plans that touch a wall" in ran.stdout
     assert "D4RL score" in ran.stdout
     assert (tmp_path / "smoke" / "reach-maze2d-umaze.json").is_file()
+    scores = json.loads((tmp_path / "smoke" / "d4rl.json").read_text())
+    assert [row["n"] for row in scores["table"]] == [4]
+    assert scores["goals"][0]["bound"] == 113.9
+
+
+def test_tuning_chooses_one_setting_a_method(repository, tmp_path):
+    asked = ["--scenes", "1", "--methods", "barrier", "--workers", "1", "--out", str(tmp_path)]
+    subprocess.run([sys.executable, "experiments/tune.py", *asked], cwd=repository, check=True)
+    table = json.loads((tmp_path / "tuning.json").read_text())["table"]
+    assert len(table) == 5
+    assert sum(row["chosen"] == "yes" for row in table) == 1
+    assert all(row["rows"] <= 100 for row in table)
 
 
 def test_projection_compares_feasible_plans_with_and_without(repository):
