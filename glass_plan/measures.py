@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from glass_plan.protocols import Scene
 from glass_plan.records import Episode, Outcome, Status
+from glass_plan.results import PROMISED
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
     followed = [d.plan for d in episode.decisions if d.plan and d.outcome is Outcome.PLANNED]
     rough = [roughness(plan.states[:, :2]) for plan in plans]
     promised = {
-        f"promised_{name}": min(plan.margins[name] for plan in followed if name in plan.margins)
+        PROMISED + name: min(plan.margins[name] for plan in followed if name in plan.margins)
         for name in episode.margins
         if any(name in plan.margins for plan in followed)
     }

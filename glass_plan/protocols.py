@@ -102,6 +102,23 @@ class Suite:
     model: str
     scenes: Mapping[int, Scene]
 
+    @classmethod
+    def of(cls, protocol: EvalProtocol) -> Self:
+        """Read the scenes back from the text that ``load_suite`` gave a protocol.
+
+        Raises:
+            ProtocolError: the text is of something else.
+        """
+        try:
+            values = yaml.safe_load(protocol.scenes)
+            scenes = [Scene.from_dict(scene) for scene in values["scenes"]]
+            return cls(protocol, str(values["model"]), {scene.seed: scene for scene in scenes})
+        except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise ProtocolError(
+                f"protocol {protocol.name!r}: its scenes cannot be read ({error!r}); take results "
+                "of glass-plan evaluate"
+            ) from error
+
 
 def load_suite(path: str | Path, split: Split = "reported") -> Suite:
     """One split of a protocol file.

@@ -23,6 +23,9 @@ from glass_plan.errors import DataError, ProtocolError, RequestError, did_you_me
 from glass_plan.jsonl import append_line, read_lines
 from glass_plan.records import Array, Episode
 
+PROMISED = "promised_"
+"""Before a constraint's name in ``Row.info``: smallest margin of the plans that were followed."""
+
 
 @dataclass(frozen=True)
 class Row:

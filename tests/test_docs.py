@@ -30,6 +30,7 @@ EQUATIONS = {
     ],
     "waltz.md": ["kernels/waltz.py"],
     "project.md": ["guidance/project.py", "guidance/gauss_newton.py"],
+    "certificate.md": ["conformal.py"],
 }
 """Which modules a page derives."""
 NAME = r"[A-Za-z_]\w*(?:\.\w+)*"

@@ -1,6 +1,6 @@
 """The command line ``glass-plan``: the one place where planner and simulated worlds meet.
 
-Exit codes: 0 what was asked for happened, 2 bad request, 3 infeasible plan.
+Exit codes: 0 what was asked for happened, 2 bad request, 3 infeasible plan or no certificate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 
 from glass_plan.cli.bench import bench
 from glass_plan.cli.console import BAD_REQUEST, console
-from glass_plan.cli.evaluation import compare, evaluate
+from glass_plan.cli.evaluation import certify, compare, evaluate
 from glass_plan.cli.models import collect, train
 from glass_plan.cli.plans import demo, doctor, plan
 from glass_plan.cli.specs import check, schema
@@ -27,6 +27,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
+    "certify": certify,
     "check": check,
     "schema": schema,
     "bench": bench,

@@ -1,4 +1,4 @@
-"""Commands about benchmarks: run a method on a protocol, compare the methods that were run."""
+"""Commands about benchmarks: run a method on a protocol, compare and certify what was run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from glass_plan.cli.console import console, positive, progress_bar
+from glass_plan.cli.console import INFEASIBLE, console, positive, progress_bar
 
 OUT = Path("out/evaluate")
 
@@ -75,3 +75,43 @@ def compare(
     text = write_comparison(folder, against, goals)
     Console(soft_wrap=True).print(text, markup=False)
     return 0
+
+
+def certify(
+    *,
+    calibration: Path,
+    fresh: Path,
+    method: str,
+    delta: float = 0.05,
+    alpha: float = 0.05,
+    splits: int = 1000,
+    seed: int = 0,
+) -> int:
+    """Calibrate a safety margin on tuning scenes and hold it against fresh ones.
+
+    Prints at which margin P(violation) is at most delta with confidence 1 - alpha, and what the
+    fresh scenes say; writes certificate-METHOD.json, .md and .png beside the fresh rows. Exits with
+    3 if no finite margin is certified, or if the exact binomial test rejects at alpha that fresh
+    scenes exceed it with a probability of at most delta.
+
+    Example: glass-plan certify --calibration out/evaluate/maze2d_static-tuning-0123456789abcdef
+    --fresh out/evaluate/maze2d_static-reported-0123456789abcdef --method glass-fks
+    --delta 0.05 --alpha 0.05
+
+    Args:
+        calibration: folder that ``glass-plan evaluate --split tuning`` wrote.
+        fresh: folder that ``glass-plan evaluate --split reported`` wrote.
+        method: whose rows are in both.
+        delta: largest probability that a new scene loses more than the margin.
+        alpha: largest probability, over calibrations, that this is wrong.
+        splits: random ones of all scenes, by which the coverage is checked.
+        seed: of these splits.
+    """
+    from glass_plan.conformal import Level
+    from glass_plan.report.certificate import write_certificate
+
+    positive(splits=splits)
+    level = Level(delta, alpha)
+    holds, text = write_certificate(calibration, fresh, method, level, splits=splits, seed=seed)
+    Console(soft_wrap=True).print(text, markup=False, highlight=False)
+    return 0 if holds else INFEASIBLE

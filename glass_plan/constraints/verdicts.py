@@ -21,7 +21,7 @@ from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.constraints.preferences import Prefer
 from glass_plan.constraints.windows import Window
 from glass_plan.errors import RequestError
-from glass_plan.layout import Trajectory
+from glass_plan.layout import Layout, Trajectory
 
 PIECES = 64
 """Into which a segment is cut to find when a violation begins."""
@@ -99,6 +99,18 @@ def deciding(constraint: Constraint, trajectory: Trajectory) -> tuple[float, tup
         slopes = torch.autograd.grad(margin, shifts, allow_unused=True)
     decisive = (leaf for leaf, slope in zip(leaves, slopes, strict=True) if slope)
     return margin.item(), tuple(decisive)
+
+
+def units(constraint: Constraint, layout: Layout) -> tuple[str, ...]:
+    """Units that a margin may be in, those of the leaves; one as a rule, none of no leaf."""
+    found: set[str] = set()
+
+    def noted(leaf: Leaf) -> Leaf:
+        found.add(leaf.predicate.unit(layout))
+        return leaf
+
+    _rebuilt(constraint, noted)
+    return tuple(sorted(found))
 
 
 def first_violation(constraint: Constraint, trajectory: Trajectory) -> float | None:
