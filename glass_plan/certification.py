@@ -25,9 +25,9 @@ from glass_plan.conformal import (
     repeated_splits,
 )
 from glass_plan.errors import ProtocolError
+from glass_plan.matching import check_alike, check_rows, common_seeds, named_units
 from glass_plan.protocols import Suite
 from glass_plan.results import Results, Row
-from glass_plan.sides import check_alike, check_rows, common_seeds, named_units
 from glass_plan.statistics import Rate, clopper_pearson_upper
 
 Names = Mapping[int, tuple[str, ...]]

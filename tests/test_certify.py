@@ -17,10 +17,10 @@ from glass_plan.conformal import Level, contradiction_p, expected_share
 from glass_plan.constraints import Avoid, Ball, Reach, SpeedLimit
 from glass_plan.errors import ProtocolError, RequestError
 from glass_plan.evaluation import keep_protocol, results_folder, results_path
+from glass_plan.matching import named_units
 from glass_plan.protocols import Scene, Suite, dump_suite, load_suite
 from glass_plan.report.certificate import markdown, statement
 from glass_plan.results import Results, Row, append_row
-from glass_plan.sides import named_units
 from tests.test_protocols import HEADER
 
 LEVEL = Level(0.2, 0.2)
