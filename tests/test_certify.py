@@ -261,7 +261,7 @@ def test_the_command_certifies_and_writes_its_files(run, folders):
     assert code == 0
     assert "fks on tiny, constraints in m: at margin 0.1900 m, P(violation) <= 0.2" in printed
     assert "rank 19; 12 of 12 fresh episodes promised it" in printed
-    path = folders[1] / "certificate-fks"
+    path = folders[1] / "tiny-certificate-fks"
     assert " ".join(path.with_suffix(".md").read_text().split()) == printed
     assert path.with_suffix(".png").stat().st_size > 1000
     kept = json.loads(path.with_suffix(".json").read_text())
@@ -276,7 +276,7 @@ def test_the_command_exits_with_three_without_a_certificate(run, folders):
     code, printed = run()
     assert code == INFEASIBLE == 3
     assert "no margin has P(violation) <= 0.05 with confidence 0.95" in printed
-    kept = json.loads((folders[1] / "certificate-fks.json").read_text())
+    kept = json.loads((folders[1] / "tiny-certificate-fks.json").read_text())
     assert kept["units"][0]["margin"]["value"] is None
 
 

@@ -90,9 +90,9 @@ def certify(
     """Calibrate a safety margin on tuning scenes and hold it against fresh ones.
 
     Prints at which margin P(violation) is at most delta with confidence 1 - alpha, and what the
-    fresh scenes say; writes certificate-METHOD.json, .md and .png beside the fresh rows. Exits with
-    3 if no finite margin is certified, or if the exact binomial test rejects at alpha that fresh
-    scenes exceed it with a probability of at most delta.
+    fresh scenes say; writes PROTOCOL-certificate-METHOD.json, .md and .png beside the fresh rows.
+    Exits with 3 if no finite margin is certified, or if the exact binomial test rejects at alpha
+    that fresh scenes exceed it with a probability of at most delta.
 
     Example: glass-plan certify --calibration out/evaluate/maze2d_static-tuning-0123456789abcdef
     --fresh out/evaluate/maze2d_static-reported-0123456789abcdef --method glass-fks

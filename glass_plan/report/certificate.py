@@ -1,6 +1,6 @@
 """A certificate as files: one sentence a unit, the numbers behind it (.json, .md), a figure (.png).
 
-They are written beside the fresh rows, as ``certificate-METHOD``.
+They are written beside the fresh rows, as ``PROTOCOL-certificate-METHOD``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.evaluation import load_results
 from glass_plan.provenance import made_by
 from glass_plan.results import Results
-from glass_plan.tables import markdown_table
+from glass_plan.tables import Entry, markdown_table
 
 DIGITS = 4
 """Of a printed margin, which is rounded up, so that what is said of it stays true."""
@@ -53,7 +53,7 @@ def write_certificate(
         generator=np.random.default_rng(seed),
     )
     text = markdown(certificate)
-    path = fresh / f"certificate-{method}"
+    path = fresh / f"{certificate.protocol}-certificate-{method}"
     entry = {"made by": _made_by(certificate), "seed": seed, **document(certificate)}
     path.with_name(f"{path.name}.json").write_text(json.dumps(entry, indent=1, allow_nan=False))
     path.with_name(f"{path.name}.md").write_text(text)
@@ -84,11 +84,19 @@ def markdown(certificate: Certificate) -> str:
     """The sentences, then the numbers, then what they rest on."""
     parts = [f"# Certificate of {certificate.method} on {certificate.protocol}"]
     parts += [statement(certificate, unit) for unit in certificate.units]
-    for unit in certificate.units:
-        told = [{"what": key, "value": value} for key, value in numbers(certificate, unit).items()]
-        parts += [f"## Constraints in {unit.unit}", f"{', '.join(unit.names)}."]
-        parts.append(markdown_table(["what", "value"], told).rstrip())
+    entries = table(certificate)
+    parts.append(markdown_table(list(entries[0]), entries).rstrip())
     return "\n\n".join([*parts, "## What it rests on", _assumptions(certificate)]) + "\n"
+
+
+def table(certificate: Certificate) -> list[Entry]:
+    """What is behind the sentences: a line a number, a column a unit."""
+    found = {unit.unit: numbers(certificate, unit) for unit in certificate.units}
+    lines = {line: None for told in found.values() for line in told}
+    return [
+        {"constraints in": line} | {unit: told.get(line) for unit, told in found.items()}
+        for line in lines
+    ]
 
 
 def numbers(certificate: Certificate, unit: UnitCertificate) -> dict[str, str]:
@@ -96,6 +104,7 @@ def numbers(certificate: Certificate, unit: UnitCertificate) -> dict[str, str]:
     level, margin, fresh, splits = certificate.level, unit.margin, unit.fresh, unit.splits
     infinite = [sum(map(math.isinf, s.values())) for s in (unit.calibration, unit.fresh_losses)]
     found = {
+        "names": ", ".join(unit.names),
         "margin": f"{_up(margin.value)}, rank {margin.rank or '-'} of {margin.n}",
         "without alpha": f"{_up(margin.marginal)}, rank {margin.marginal_rank or '-'} of "
         f"{margin.n} (marginal conformal quantile)",
@@ -118,7 +127,14 @@ def document(certificate: Certificate) -> dict[str, Any]:
     units = [
         {"statement": statement(certificate, unit), **asdict(unit)} for unit in certificate.units
     ]
-    whole = {**asdict(certificate), "holds": certificate.holds, "units": units}
+    whole = {
+        **asdict(certificate),
+        "holds": certificate.holds,
+        "units": units,
+        "goals": [],
+        "table": table(certificate),
+        "paired text": [entry["statement"] for entry in units],
+    }
     return {key: _plain(value) for key, value in whole.items()}
 
 
