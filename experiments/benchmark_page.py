@@ -54,16 +54,16 @@ def filled(page: str, kept: Path) -> str:
 
 
 def shown(result: Entry) -> str:
-    """How it was made, the goals, the table."""
+    """How it was made, what it says in words, the goals, the table, and the pairs if any."""
     made = result["made by"]
     text = f"`{made['command']}`, commit {made['commit']}, torch {made['torch']}, "
     text += f"threads: {made['threads']}.\n\n"
+    text += "".join(f"{sentence}\n\n" for sentence in result.get("text", ()))
     for goal in result["goals"]:
         del goal["met"]
         text += f"- {Goal(**goal)}\n"
-    columns = list(result["table"][0])
-    pairs = "".join(f"\n```\n{pair}\n```\n" for pair in result.get("paired text", ()))
-    return f"{text}\n{markdown_table(columns, result['table'])}{pairs}"
+    tables = [result["table"], result.get("paired table", [])]
+    return text + "".join(f"\n{markdown_table(list(t[0]), t)}" for t in tables if t)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def document(certificate: Certificate) -> dict[str, Any]:
         "units": units,
         "goals": [],
         "table": table(certificate),
-        "paired text": [entry["statement"] for entry in units],
+        "text": [entry["statement"] for entry in units],
     }
     return {key: _plain(value) for key, value in whole.items()}
 

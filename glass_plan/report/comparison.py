@@ -59,7 +59,9 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
         for goal in _goals(results[name], reports[name], asked, results)
     ]
     title = f"{protocol.name}, protocol {protocol.digest}"
-    text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n{_paired(paired)}"
+    pairs = [_pair(pair) for pair in paired]
+    text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n"
+    text += markdown_table(list(pairs[0]), pairs) + "\n" if pairs else ""
     text += "".join(f"- {goal}\n" for goal in reached)
     whole = {
         "title": title,
@@ -68,7 +70,7 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
         "goals": [{**asdict(goal), "met": goal.met} for goal in reached],
         "table": table,
         "paired": [pair.to_dict() for pair in paired],
-        "paired text": [str(pair) for pair in paired],
+        "paired table": pairs,
     }
     (folder / f"{protocol.name}.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
     (folder / f"{protocol.name}.md").write_text(text)
@@ -158,8 +160,14 @@ def _rounded(value: float, digits: int) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
 
 
-def _paired(pairs: Sequence[Comparison]) -> str:
-    return "".join(f"\n```\n{pair}\n```\n" for pair in pairs)
+def _pair(pair: Comparison) -> Entry:
+    return {
+        f"{pair.first} less": pair.second,
+        "n": pair.safe.n,
+        "success": str(pair.success),
+        "safe": str(pair.safe),
+        "success and safe": str(pair.success_and_safe),
+    }
 
 
 def _figure(reports: Mapping[str, SafetyReport]) -> Figure:
