@@ -44,6 +44,14 @@ class ProtocolError(GlassPlanError, ValueError):
     """Results of different evaluation protocols put side by side."""
 
 
+class WorkerError(GlassPlanError, RuntimeError):
+    """Worker processes that died, again and again."""
+
+
+class MissingPackageError(GlassPlanError, ImportError):
+    """An optional package that is not installed."""
+
+
 def did_you_mean(got: str, valid: Iterable[str]) -> str:
     """End of a sentence that lists the valid names and the nearest of them."""
     names = sorted(valid)

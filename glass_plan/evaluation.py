@@ -13,7 +13,7 @@ from pathlib import Path
 
 from glass_plan.arms import ARMS, Arm
 from glass_plan.errors import ProtocolError, RequestError, did_you_mean
-from glass_plan.executors import EpisodeTask, run_tasks
+from glass_plan.executors import HERE, EpisodeTask, Executor
 from glass_plan.measures import measures
 from glass_plan.protocols import Suite
 from glass_plan.provenance import commit
@@ -28,7 +28,7 @@ def evaluate(
     folder: Path,
     *,
     episodes: int,
-    workers: int = 2,
+    executor: Executor = HERE,
     arm: Arm | None = None,
 ) -> Iterator[Row]:
     """Run the first ``episodes`` cases that have no row yet; yields rows as they are written.
@@ -38,13 +38,14 @@ def evaluate(
         method: a key of ``ARMS``, or the name of ``arm``.
         folder: of results; one file a method.
         episodes: cases, in the protocol's order.
-        workers: processes.
+        executor: where the episodes are run; the rows do not depend on it.
         arm: to be run in place of a known one.
 
     Raises:
         RequestError: an unknown method, one that takes more network rows than the protocol allows,
             or more episodes than there are cases.
         ProtocolError: the folder holds results of another protocol.
+        WorkerError: the workers of an episode died as often as it may be tried.
     """
     if arm is None and method not in ARMS:
         raise RequestError(f"evaluate: unknown method {method!r}{did_you_mean(method, ARMS)}")
@@ -61,7 +62,7 @@ def evaluate(
     left = [case for case in cases[:episodes] if case not in done]
     made_at = commit()
     tasks = [episode_task(suite, arm, seed, sampler) for seed, sampler in left]
-    for index, episode in run_tasks(tasks, workers):
+    for index, episode in executor.run(tasks):
         seed, sampler = left[index]
         row = Row.of(episode, sampler)
         row = replace(row, info=measures(episode, suite.scenes[seed]), commit=made_at)

@@ -1,20 +1,20 @@
-"""Runs many episodes, each described by a value, on local processes.
+"""Runs many episodes, each described by a value, on processes of this machine.
 
 A task holds all that an episode depends on, so its result does not depend on the worker that ran
-it, on the number of workers or on the order.
+it, on the number of workers or on the order. ``glass_plan.ray_executor`` runs them on a cluster.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import gymnasium
-import torch
 
 from glass_plan.constraints import Constraint
 from glass_plan.controller import RecedingHorizon
@@ -22,6 +22,7 @@ from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.records import Episode
 from glass_plan.rollout import run_episode
+from glass_plan.workers import Crew, T, Task, run_on, single_thread
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class EpisodeTask:
     options: Mapping[str, Any] | None = None
     stop_on_success: bool = True
 
+    def __str__(self) -> str:
+        return f"episode of {self.env_id}, seed {self.seed}, sampler seed {self.sampler_seed}"
+
     def run(self) -> Episode:
         """Run it in this process."""
         planner = _planner(self.model).with_sampling(self.sampling)
@@ -88,19 +92,57 @@ def _planner(model: str) -> Planner:
     return Planner.from_pretrained(model)
 
 
-def _single_thread() -> None:
-    torch.set_num_threads(1)
+class Executor(Protocol):
+    """Where tasks are run."""
+
+    def run(self, tasks: Sequence[Task[T]]) -> Iterator[tuple[int, T]]:
+        """Run all tasks; yields (index, result) as they end.
+
+        Raises:
+            WorkerError: the workers of a task died as often as it may be tried.
+        """
+        ...
 
 
-def run_tasks(tasks: Sequence[EpisodeTask], workers: int = 2) -> Iterator[tuple[int, Episode]]:
-    """Run all tasks; yields (index, episode) as they end.
+@dataclass(frozen=True)
+class Local(Crew):
+    """Processes of this machine."""
+
+    def run(self, tasks: Sequence[Task[T]]) -> Iterator[tuple[int, T]]:
+        """Run all tasks; yields (index, result) as they end."""
+        return run_on(_Process, tasks, crew=self, lost=(BrokenProcessPool,))
+
+
+HERE = Local()
+"""Two processes."""
+
+
+class _Process:
+    """A pool of one process, so that a death tells which task it was."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=single_thread)
+
+    def submit(self, task: Task[T]) -> Future[T]:
+        """Begin a task."""
+        try:
+            return self._pool.submit(task.run)
+        except BrokenProcessPool as error:  # it died while idle
+            future: Future[T] = Future()
+            future.set_exception(error)
+            return future
+
+    def close(self) -> None:
+        """End the process after its task."""
+        self._pool.shutdown()
+
+
+def run_tasks(tasks: Sequence[Task[T]], workers: int = 2) -> Iterator[tuple[int, T]]:
+    """Run all tasks on this machine; yields (index, result) as they end.
 
     Args:
         tasks: what to run.
         workers: processes, each with one torch thread.
     """
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool:
-        futures = {pool.submit(task.run): index for index, task in enumerate(tasks)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    return Local(workers).run(tasks)

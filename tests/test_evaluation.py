@@ -16,6 +16,7 @@ from glass_plan.evaluation import (
     results_folder,
     results_path,
 )
+from glass_plan.executors import Local
 from glass_plan.measures import measures, roughness, trapped
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
@@ -38,15 +39,15 @@ def suite(tmp_path_factory):
 def folder(suite, tmp_path_factory):
     """Results of two methods: one in two sittings on one worker, one at once on two."""
     out = results_folder(tmp_path_factory.mktemp("out"), suite, "reported")
-    assert len(list(evaluate(suite, "glass-fks", out, episodes=1, workers=1))) == 1
-    assert len(list(evaluate(suite, "glass-fks", out, episodes=4, workers=1))) == 3
-    assert len(list(evaluate(suite, "unguided", out, episodes=2, workers=2))) == 2
+    assert len(list(evaluate(suite, "glass-fks", out, episodes=1, executor=Local(1)))) == 1
+    assert len(list(evaluate(suite, "glass-fks", out, episodes=4, executor=Local(1)))) == 3
+    assert len(list(evaluate(suite, "unguided", out, episodes=2, executor=Local(2)))) == 2
     return out
 
 
 def test_a_finished_evaluation_has_nothing_left_to_run(suite, folder):
     before = results_path(folder, "glass-fks").read_bytes()
-    assert not list(evaluate(suite, "glass-fks", folder, episodes=4, workers=1))
+    assert not list(evaluate(suite, "glass-fks", folder, episodes=4, executor=Local(1)))
     assert results_path(folder, "glass-fks").read_bytes() == before
 
 
@@ -54,13 +55,13 @@ def test_a_half_written_row_is_run_again(suite, folder, tmp_path):
     path = results_path(tmp_path, "unguided")
     whole = results_path(folder, "unguided").read_bytes()
     path.write_bytes(whole[:-20])
-    again = list(evaluate(suite, "unguided", tmp_path, episodes=2, workers=1))
+    again = list(evaluate(suite, "unguided", tmp_path, episodes=2, executor=Local(1)))
     assert len(again) == 1
     assert {row.case for row in read_rows(path)} == {(1000, 0), (1001, 0)}
 
 
 def test_workers_do_not_change_the_rows(suite, folder, tmp_path):
-    list(evaluate(suite, "unguided", tmp_path, episodes=2, workers=1))
+    list(evaluate(suite, "unguided", tmp_path, episodes=2, executor=Local(1)))
     one, two = (
         sorted((replace(row, wall_time=()) for row in read_rows(path)), key=lambda row: row.case)
         for path in (results_path(tmp_path, "unguided"), results_path(folder, "unguided"))

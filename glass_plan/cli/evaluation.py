@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from rich.console import Console
 
 from glass_plan.cli.console import INFEASIBLE, console, positive, progress_bar
+
+if TYPE_CHECKING:
+    from glass_plan.executors import Executor
 
 OUT = Path("out/evaluate")
 
@@ -19,6 +23,7 @@ def evaluate(
     method: str,
     episodes: int = 100,
     workers: int = 2,
+    executor: Literal["local", "ray"] = "local",
     split: Literal["reported", "tuning"] = "reported",
     out: Path = OUT,
 ) -> int:
@@ -31,7 +36,11 @@ def evaluate(
         protocol: file of scenes and budgets.
         method: a name, see the list that an unknown one prints.
         episodes: cases, in the protocol's order: all scenes once, then with the next sampler seed.
-        workers: processes; the rows do not depend on it.
+        workers: processes; the rows depend neither on their number nor on where they are.
+        executor: where the processes are: local, on this machine; ray, on the cluster that
+            RAY_ADDRESS names (auto: the one that this machine is part of), else on this machine.
+            An episode whose process dies is run again, up to three times in all; after 100 episodes
+            a process is replaced.
         split: reported scenes, or those for tuning.
         out: folder of results, one folder a protocol and one file a method.
     """
@@ -47,12 +56,22 @@ def evaluate(
     with progress_bar() as bar:
         row = bar.add_task(f"{suite.protocol.name}, {method}", total=episodes)
         bar.update(row, completed=len(read_rows(results_path(folder, method))))
-        for _ in run(suite, method, folder, episodes=episodes, workers=workers):
+        where = _executor(executor, workers)
+        for _ in run(suite, method, folder, episodes=episodes, executor=where):
             bar.advance(row)
     rows = read_rows(results_path(folder, method))
     console.print(f"rows in {results_path(folder, method)}")
     Console().print(summary_table([SafetyReport.from_rows(rows, method)]))
     return 0
+
+
+def _executor(name: Literal["local", "ray"], workers: int) -> Executor:
+    from glass_plan.executors import Local
+    from glass_plan.ray_executor import THIS_MACHINE, RayActors
+
+    if name == "local":
+        return Local(workers)
+    return RayActors(workers, address=os.environ.get("RAY_ADDRESS", THIS_MACHINE))
 
 
 def compare(
