@@ -50,9 +50,9 @@ class Trip:
     """One way from somewhere to a goal.
 
     Args:
-        states: (T + 1, 4) position [m] and velocity [m/s].
-        actions: (T, 2) motor commands.
-        goal: (2,) place that the trip was sent to [m].
+        states: (T + 1, S); of a point mass position [m] and velocity [m/s], (T + 1, 4).
+        actions: (T, A) motor commands.
+        goal: (G,) place that the trip was sent to [m].
     """
 
     states: Array
@@ -119,13 +119,22 @@ class Windows:
         return torch.cat([state, held], dim=-1)
 
 
-def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) -> None:
-    """Save trips as a Minari data set with PointMaze's observations; replaces an old one.
+def write_minari(
+    dataset_id: str,
+    trips: Sequence[Trip],
+    *,
+    description: str,
+    algorithm: str = "waypoint controller",
+    achieved: slice = slice(0, 2),
+) -> None:
+    """Save trips as a Minari data set of a goal environment; replaces an old one.
 
     Args:
         dataset_id: ``namespace/name-vN``.
-        trips: one episode each.
+        trips: one episode each, all of the same sizes.
         description: how the data were made.
+        algorithm: that made them.
+        achieved: where in a state the place is that has to come to the goal.
     """
     from gymnasium import spaces
     from minari.data_collector import EpisodeBuffer
@@ -133,14 +142,14 @@ def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) ->
     def box(size: int) -> spaces.Box:
         return spaces.Box(-np.inf, np.inf, (size,), np.float64)
 
-    buffers = []
+    buffers, sizes = [], [part.shape[-1] for part in (trips[0].states, trips[0].goal)]
     for trip in trips:
         steps = len(trip.actions)
         ends = np.zeros(steps, dtype=bool)
         ends[-1] = True
         observations = {
             "observation": trip.states,
-            "achieved_goal": trip.states[:, :2],
+            "achieved_goal": trip.states[:, achieved],
             "desired_goal": np.tile(trip.goal, (steps + 1, 1)),
         }
         buffers.append(
@@ -161,11 +170,11 @@ def write_minari(dataset_id: str, trips: Sequence[Trip], *, description: str) ->
             dataset_id,
             buffers,
             observation_space=spaces.Dict(
-                observation=box(4), achieved_goal=box(2), desired_goal=box(2)
+                observation=box(sizes[0]), achieved_goal=box(sizes[1]), desired_goal=box(sizes[1])
             ),
-            action_space=spaces.Box(-1, 1, (2,), np.float64),
+            action_space=spaces.Box(-1, 1, trips[0].actions.shape[1:], np.float64),
             description=description,
-            algorithm_name="waypoint controller",
+            algorithm_name=algorithm,
             author="glass_plan",
             author_email="",
             code_permalink=CODE,

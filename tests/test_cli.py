@@ -86,6 +86,8 @@ def test_the_schema_is_printed(run, capsys):
         ([*PLAN, "--picture", "/proc/none/plan.png"], "/proc/none"),
         (["collect", "maze2d-hug"], "did you mean"),
         (["collect", MODEL, "--steps", "0"], "--steps must be at least 1, got 0"),
+        (["collect", MODEL, "--episodes", "3"], "not counted by --episodes; give --steps"),
+        (["collect", "pickcube", "--steps", "3"], "not counted by --steps; give --episodes"),
         (["demo", "--scenes", "0"], "--scenes must be at least 1"),
         (["demo", "--workers", "-1"], "--workers must be at least 1"),
         (["bench", "mixture", "--outputs", "0"], "--outputs must be at least 1"),

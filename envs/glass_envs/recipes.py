@@ -46,12 +46,18 @@ RECIPES = {
 }
 """By task name."""
 
+DEMONSTRATIONS = {"pickcube": "pick-cube", "stackcube": "stack-cube"}
+"""ManiSkill's tasks that are demonstrated, by the name of their data set."""
+EPISODES = 2000
+"""Of each of them."""
+
 NET, WIDTH, DEPTH = "mlp", 384, 4
 
 
 def dataset_id(task: str) -> str:
     """Minari id of a task's demonstrations."""
-    return f"glass_plan/{task}-v0"
+    world = "maniskill-" if task in DEMONSTRATIONS else ""
+    return f"glass_plan/{world}{task}-v0"
 
 
 def prior_config(task: str) -> PriorConfig:

@@ -8,12 +8,14 @@ from pathlib import Path
 import tyro
 
 from glass_plan.cli.console import console, known_task, positive, progress_bar
+from glass_plan.errors import RequestError
 
 
 def collect(
     task: tyro.conf.Positional[str],
     *,
     steps: int | None = None,
+    episodes: int | None = None,
     workers: int = 2,
     seed: int = 0,
     dataset: str | None = None,
@@ -23,8 +25,10 @@ def collect(
     Example: glass-plan collect maze2d-large --steps 1000000 --workers 2
 
     Args:
-        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands.
-        steps: transitions; the task's recipe by default.
+        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands; pickcube or
+            stackcube.
+        steps: transitions in a maze; the task's recipe by default.
+        episodes: demonstrations with the arm that succeed; 2000 by default.
         workers: processes; the data do not depend on it.
         seed: of routes, speeds and noise.
         dataset: Minari id; glass_plan/TASK-v0 by default.
@@ -33,7 +37,13 @@ def collect(
     from glass_envs.collect import collect as drive
     from glass_plan.data import write_minari
 
-    positive(steps=steps, workers=workers)
+    positive(steps=steps, episodes=episodes, workers=workers)
+    with_arm = task in recipes.DEMONSTRATIONS
+    if (steps if with_arm else episodes) is not None:
+        other, own = ("--steps", "--episodes") if with_arm else ("--episodes", "--steps")
+        raise RequestError(f"collect: {task} is not counted by {other}; give {own}")
+    if with_arm:
+        return _demonstrate(task, episodes or recipes.EPISODES, workers, seed, dataset)
     recipe = recipes.RECIPES[known_task(task)]
     wanted = steps or recipe.data_steps
     with progress_bar() as bar:
@@ -49,6 +59,36 @@ def collect(
     name = dataset or recipes.dataset_id(task)
     console.print(f"writing {len(trips)} trips ({dropped} dropped) to Minari as {name}")
     write_minari(name, trips, description=f"waypoint controller on {task}, seed {seed}")
+    return 0
+
+
+def _demonstrate(task: str, episodes: int, workers: int, seed: int, dataset: str | None) -> int:
+    """Collect demonstrations with the arm."""
+    from glass_envs import recipes
+    from glass_envs.maniskill.collect import collect as demonstrate
+    from glass_plan.data import write_minari
+
+    with progress_bar() as bar:
+        row = bar.add_task(f"demonstrating {task}", total=episodes)
+        made = demonstrate(
+            recipes.DEMONSTRATIONS[task],
+            episodes,
+            workers,
+            seed,
+            progress=lambda done: bar.advance(row, done),
+        )
+    name = dataset or recipes.dataset_id(task)
+    console.print(
+        f"writing {len(made.trips)} demonstrations ({made.failed} failed) to Minari as {name}"
+    )
+    told = ", ".join(f"{channel.name} {channel.size}" for channel in made.observed.channels)
+    write_minari(
+        name,
+        made.trips,
+        description=f"scripted demonstrator of {task}, seed {seed}; observation: {told}",
+        algorithm="scripted demonstrator",
+        achieved=made.achieved,
+    )
     return 0
 
 
