@@ -25,6 +25,7 @@ from glass_plan.constraints import (
     Eventually,
     Grid,
     Hard,
+    Inflated,
     Reach,
     Region,
     SpeedLimit,
@@ -232,8 +233,12 @@ def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
     assert isinstance(walls, Avoid)
     assert isinstance(walls.region, Grid)
     tours = [tour for part in judged.values() if (tour := _tour(part))]
-    others = [part.region for part in judged.values() if isinstance(part, Avoid)][1:]
-    avoid = tuple(region for region in others if region.top_speed == 0)
+    others = [part for part in judged.values() if isinstance(part, Avoid)][1:]
+    avoid = tuple(
+        Inflated(part.region, part.clearance) if part.clearance else part.region
+        for part in others
+        if part.region.top_speed == 0
+    )
     return Visits(tours, walls.region, avoid, radius) if tours or avoid else None
 
 

@@ -11,6 +11,7 @@ from glass_plan.constraints import Avoid, Ball, Grid, Reach, Visit
 from glass_plan.guidance.visits import Visits, resampled, roads
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.planner import Planner
+from glass_plan.planner import visits as visits_of
 from tests.models import MODEL
 
 U = Grid(MAZES["maze2d-umaze"].rows, 1.0)
@@ -163,3 +164,12 @@ def test_a_path_whose_way_is_closed_goes_the_other_way_round():
 )
 def test_a_path_is_left_to_the_gradient_where_no_way_round_is_needed_or_known(discs):
     assert led_round(*discs) is STRAIGHT
+
+
+def test_what_has_to_be_avoided_is_as_large_as_its_margin():
+    known = {"walls": Avoid(U).named("walls"), "wide": Avoid(Ball((1.0, 0.0), 0.1), margin=0.3)}
+    asked = visits_of(known, RADIUS)
+    assert asked is not None
+    (region,) = asked.avoid
+    points = torch.zeros(1, 2, dtype=torch.float64)
+    assert float(region.signed_distance(points, points[:, 0])) == pytest.approx(1.0 - 0.1 - 0.3)
