@@ -33,6 +33,7 @@ class Arm:
 ARMS: dict[str, Arm] = {
     "unguided": Arm(Sampling.unguided(96), "follow", aware=False),
     "best-of-n": Arm(Sampling.best_of(12, 8)),
+    "best-of-n-detours": Arm(Sampling("best-of-n-detours", 12, 8, inner_steps=1)),
     "best-of-n-glass": Arm(Sampling("best-of-n-glass", particles=12, transitions=4)),
     "gradient": Arm(Sampling("gradient", transitions=12, inner_steps=1)),
     "pcgrad": Arm(Sampling("pcgrad", transitions=12, inner_steps=1)),

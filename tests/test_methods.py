@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glass_plan.arms import ARMS
-from glass_plan.constraints import Avoid, Ball
+from glass_plan.constraints import Avoid, Ball, Reach
 from glass_plan.methods import METHODS
 from glass_plan.methods.barrier import hildreth
 from glass_plan.planner import Planner
@@ -50,6 +50,17 @@ def test_guidance_raises_the_margins_of_all_candidates(planner, name):
     free = plan(planner, "best-of-n").candidates
     bent = plan(planner, name).candidates
     assert DISC.margin(bent).mean() > DISC.margin(free).mean() + 0.02
+
+
+def test_detours_alone_lead_samples_to_a_region_off_their_way(planner):
+    off = Reach(Ball((-1.0, 1.0), 0.2)).named("off")
+    margins = [
+        planner.with_sampling(ARMS[name].sampling)
+        .plan(START, (0.0, -1.0), off, seed=0)
+        .margins["off"]
+        for name in ("best-of-n", "best-of-n-detours")
+    ]
+    assert margins[0] < 0 < margins[1]
 
 
 def test_the_barrier_is_not_corrected_after_the_deadline(planner):

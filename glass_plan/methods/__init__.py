@@ -12,6 +12,7 @@ from glass_plan.methods.base import Draw, Method, Request, Sampling
 METHODS: dict[str, Method] = {
     "unguided": sampled.flow,
     "best-of-n": sampled.flow,
+    "best-of-n-detours": sampled.led,
     "best-of-n-glass": sampled.glass,
     "gradient": guided.gradient,
     "pcgrad": guided.surgery,
