@@ -37,6 +37,8 @@ ARMS: dict[str, Arm] = {
     "conflict-gate": Arm(Sampling("conflict-gate", transitions=12, inner_steps=1)),
     "barrier": Arm(Sampling("barrier", weight=2.0)),
     "projection": Arm(Sampling("best-of-n", 12, 8, inner_steps=1, hard=0.02)),
+    "ompl-rrtconnect": Arm(Sampling("ompl-rrtconnect", transitions=0)),
+    "ompl-bitstar": Arm(Sampling("ompl-bitstar", transitions=0)),
     "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
     "glass-fks-published": Arm(
         Sampling("glass-fks-published", transitions=3, inner_steps=4, rho=0.5)

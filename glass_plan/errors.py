@@ -44,6 +44,25 @@ class ProtocolError(GlassPlanError, ValueError):
     """Results of different evaluation protocols put side by side."""
 
 
+class MissingPackageError(GlassPlanError, ImportError):
+    """A method whose optional package is not installed.
+
+    Args:
+        package: that it needs.
+        extra: of this package, which brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(package, extra)
+        self.package, self.extra = package, extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.package} is not installed, which this method needs; "
+            f"pip install glass_plan[{self.extra}]"
+        )
+
+
 def did_you_mean(got: str, valid: Iterable[str]) -> str:
     """End of a sentence that lists the valid names and the nearest of them."""
     names = sorted(valid)

@@ -22,6 +22,8 @@ def planner():
 
 
 def plan(planner, name, **settings):
+    if name.startswith("ompl"):
+        pytest.importorskip("ompl")
     return planner.with_sampling(ARMS[name].sampling).plan(START, GOAL, DISC, **settings)
 
 
