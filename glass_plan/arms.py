@@ -20,12 +20,15 @@ class Arm:
         fallback: of the controller.
         aware: whether it knows the constraints.
         shield: whether a last filter may override its actions.
+        controller: ``"mppi"`` makes no plans, so that sampling, fallback and shield are nothing to
+            it.
     """
 
     sampling: Sampling
     fallback: Literal["brake", "follow"] = "brake"
     aware: bool = True
     shield: bool = False
+    controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
 
 
 ARMS: dict[str, Arm] = {
@@ -39,6 +42,7 @@ ARMS: dict[str, Arm] = {
     "projection": Arm(Sampling("best-of-n", 12, 8, inner_steps=1, hard=0.02)),
     "ompl-rrtconnect": Arm(Sampling("ompl-rrtconnect", transitions=0)),
     "ompl-bitstar": Arm(Sampling("ompl-bitstar", transitions=0)),
+    "mppi": Arm(Sampling(transitions=0), controller="mppi"),
     "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
     "glass-fks-published": Arm(
         Sampling("glass-fks-published", transitions=3, inner_steps=4, rho=0.5)

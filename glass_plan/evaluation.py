@@ -125,6 +125,7 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
         aware=arm.aware,
         fallback=arm.fallback,
         shield=arm.shield,
+        controller=arm.controller,
         env_kwargs={
             "constraints": scene.constraints,
             "max_episode_steps": suite.protocol.max_episode_steps,

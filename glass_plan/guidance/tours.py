@@ -62,8 +62,13 @@ class Map:
 
     def about(self, place: Array) -> Roads:
         """Shortest ways to a place (2,) [m]."""
-        x, y = (round(float(value), 3) for value in place)
-        return self.to(Ball((x, y), END_RADIUS))
+        return self.to(about(place))
+
+
+def about(place: Array) -> Ball:
+    """The region about a place (2,) [m] that ways lead to."""
+    x, y = (round(float(value), 3) for value in place)
+    return Ball((x, y), END_RADIUS)
 
 
 def shortest_tour(
