@@ -4,7 +4,7 @@ python experiments/tune.py --out out/tune
 
 Every method may have as many settings. The score of a setting is the mean over the protocols of two
 shares, halved: plans that are feasible, and plans that keep every safety constraint. One plan is
-made from the start of a scene, nothing is driven. ``glass_plan.arms.ARMS`` has the best.
+made from the start of a scene, nothing is driven. ``glass_plan.arms.ARMS`` has the best ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.progress import track
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.protocols import Suite, load_suite
-from glass_plan.provenance import commit, made_by
+from glass_plan.provenance import made_by
 from glass_plan.records import Plan, Status
 from glass_plan.tables import Entry, markdown_table
 
@@ -105,14 +105,15 @@ class Args:
 def main(args: Args) -> None:
     """Try every setting, and write what came of it."""
     args.out.mkdir(parents=True, exist_ok=True)
+    made = made_by()
     asked = [(method, name) for method in args.methods for name in SETTINGS[method]]
     with ProcessPoolExecutor(args.workers) as pool:
         tried = pool.map(partial(entry, scenes=args.scenes), asked)
         table = list(track(tried, "tuning", total=len(asked)))
     for method in args.methods:
         rows = [row for row in table if row["method"] == method]
-        max(rows, key=lambda row: row["score"])["chosen"] = "yes"
-    whole = {"made by": made_by([commit()]), "goals": [], "table": table}
+        max(rows, key=lambda row: row["score"])["best"] = "yes"
+    whole = {"made by": made, "goals": [], "table": table}
     (args.out / "tuning.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
     text = markdown_table(list(table[0]), table)
     (args.out / "tuning.md").write_text(text)
@@ -133,7 +134,7 @@ def entry(asked: tuple[str, str], scenes: int) -> Entry:
         found |= {f"{kind} %": float(100 * feasible), f"{kind} safe %": float(100 * safe)}
         scores.append(float(feasible + safe) / 2)
         times += [plan.wall_time for plan, _ in plans]
-    found |= {"score": float(np.mean(scores)), "ms": 1e3 * float(np.median(times)), "chosen": ""}
+    found |= {"score": float(np.mean(scores)), "ms": 1e3 * float(np.median(times)), "best": ""}
     return found
 
 

@@ -21,6 +21,8 @@ class Arm:
         aware: whether it knows the constraints.
         shield: whether a last filter may override its actions.
         observed: whether it knows of what moves only the present place and velocity.
+        controller: ``"mppi"`` makes no plans, so that sampling, fallback and shield are nothing to
+            it.
     """
 
     sampling: Sampling
@@ -28,26 +30,34 @@ class Arm:
     aware: bool = True
     shield: bool = False
     observed: bool = False
+    controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
 
 
 ARMS: dict[str, Arm] = {
     "unguided": Arm(Sampling.unguided(96), "follow", aware=False),
-    "best-of-n": Arm(Sampling.best_of(12, 8)),
-    "best-of-n-detours": Arm(Sampling("best-of-n-detours", 12, 8, inner_steps=1)),
-    "best-of-n-glass": Arm(Sampling("best-of-n-glass", particles=12, transitions=4)),
-    "gradient": Arm(Sampling("gradient", transitions=12, inner_steps=1)),
-    "pcgrad": Arm(Sampling("pcgrad", transitions=12, inner_steps=1)),
-    "conflict-gate": Arm(Sampling("conflict-gate", transitions=12, inner_steps=1)),
-    "barrier": Arm(Sampling("barrier", weight=2.0)),
+    "best-of-n": Arm(Sampling.best_of(24, 4)),
+    "best-of-n-detours": Arm(Sampling("best-of-n-detours", 24, 4, inner_steps=1)),
+    "best-of-n-glass": Arm(Sampling("best-of-n-glass", 24, 2)),
+    "gradient": Arm(Sampling("gradient", transitions=12, inner_steps=1, weight=20.0)),
+    "pcgrad": Arm(Sampling("pcgrad", transitions=12, inner_steps=1, weight=20.0)),
+    "conflict-gate": Arm(Sampling("conflict-gate", transitions=12, inner_steps=1, weight=20.0)),
+    "barrier": Arm(Sampling("barrier", weight=8.0, warm_t=0.2)),
     "projection": Arm(Sampling("best-of-n", 12, 8, inner_steps=1, hard=0.02)),
-    "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
+    "sde-fks": Arm(Sampling("sde-fks", 16, 3)),
     "glass-fks-published": Arm(
-        Sampling("glass-fks-published", transitions=3, inner_steps=4, rho=0.5)
+        Sampling("glass-fks-published", transitions=3, inner_steps=4, rho=0.5, weight=5.0)
     ),
+    "ompl-rrtconnect": Arm(Sampling("ompl-rrtconnect", transitions=0)),
+    "ompl-bitstar": Arm(Sampling("ompl-bitstar", transitions=0)),
+    "mppi": Arm(Sampling(transitions=0), controller="mppi"),
     "glass-fks": Arm(Sampling()),
     "glass-fks-no-detours": Arm(Sampling(detours=False)),
-    "best-of-n-observed": Arm(Sampling.best_of(12, 8), observed=True),
-    "glass-fks-observed": Arm(Sampling(), observed=True),
     "glass-fks+shield": Arm(Sampling(), shield=True),
+    "best-of-n-observed": Arm(Sampling.best_of(24, 4), observed=True),
+    "gradient-observed": Arm(
+        Sampling("gradient", transitions=12, inner_steps=1, weight=20.0), observed=True
+    ),
+    "glass-fks-observed": Arm(Sampling(), observed=True),
 }
-"""By name; every one spends at most 100 network rows a plan."""
+"""By name; every one spends at most 100 network rows a plan. ``glass-fks`` kept the settings that
+it had before tuning; all else has the best."""

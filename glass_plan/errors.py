@@ -49,7 +49,22 @@ class WorkerError(GlassPlanError, RuntimeError):
 
 
 class MissingPackageError(GlassPlanError, ImportError):
-    """An optional package that is not installed."""
+    """A method whose optional package is not installed.
+
+    Args:
+        package: that it needs.
+        extra: of this package, which brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(package, extra)
+        self.package, self.extra = package, extra
+
+    def __str__(self) -> str:
+        return (
+            f"{self.package} is not installed, which this method needs; "
+            f"pip install glass_plan[{self.extra}]"
+        )
 
 
 def did_you_mean(got: str, valid: Iterable[str]) -> str:

@@ -127,6 +127,7 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
         fallback=arm.fallback,
         shield=arm.shield,
         observed=arm.observed,
+        controller=arm.controller,
         env_kwargs={
             "constraints": scene.constraints,
             "max_episode_steps": suite.protocol.max_episode_steps,

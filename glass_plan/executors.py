@@ -19,9 +19,10 @@ import gymnasium
 from glass_plan.constraints import Constraint
 from glass_plan.controller import RecedingHorizon
 from glass_plan.methods import Sampling
+from glass_plan.mppi import Mppi
 from glass_plan.planner import Planner
 from glass_plan.records import Episode
-from glass_plan.rollout import run_episode
+from glass_plan.rollout import Controller, run_episode
 from glass_plan.workers import Crew, T, Task, run_on, single_thread
 
 
@@ -40,6 +41,7 @@ class EpisodeTask:
         fallback: of the controller.
         shield: of the controller.
         observed: of the controller.
+        controller: that drives.
         env_kwargs: of the environment.
         options: of its reset.
         stop_on_success: end the episode at the first success.
@@ -55,6 +57,7 @@ class EpisodeTask:
     fallback: Literal["brake", "follow"] = "brake"
     shield: bool = False
     observed: bool = False
+    controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
     stop_on_success: bool = True
@@ -65,14 +68,7 @@ class EpisodeTask:
     def run(self) -> Episode:
         """Run it in this process."""
         planner = _planner(self.model).with_sampling(self.sampling)
-        controller = RecedingHorizon(
-            planner,
-            self.constraints,
-            fallback=self.fallback,
-            shield=self.shield,
-            aware=self.aware,
-            observed=self.observed,
-        )
+        controller = self._controller(planner)
         env = gymnasium.make(self.env_id, **self.env_kwargs)
         try:
             return run_episode(
@@ -85,6 +81,18 @@ class EpisodeTask:
             )
         finally:
             env.close()
+
+    def _controller(self, planner: Planner) -> Controller:
+        if self.controller == "mppi":
+            return Mppi(planner, self.constraints if self.aware else None)
+        return RecedingHorizon(
+            planner,
+            self.constraints,
+            fallback=self.fallback,
+            shield=self.shield,
+            aware=self.aware,
+            observed=self.observed,
+        )
 
 
 @functools.lru_cache(maxsize=4)

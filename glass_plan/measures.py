@@ -39,8 +39,8 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
         "duration": float(episode.times[-1]),
         "trapped": float(trapped(episode)),
         "calls": float(max((plan.calls for plan in plans), default=0)),
-        "roughness": float(np.mean(rough)) if rough else 0.0,
-        "first_feasible": float(bool(plans) and plans[0].status is Status.FEASIBLE),
+        **({"roughness": float(np.mean(rough))} if rough else {}),
+        **({"first_feasible": float(plans[0].status is Status.FEASIBLE)} if plans else {}),
         **promised,
     }
 

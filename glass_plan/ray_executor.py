@@ -92,9 +92,7 @@ def _connected(address: str, workers: int) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise MissingPackageError(
-            f"executor: Ray cannot be imported ({error}); pip install glass_plan[ray]"
-        ) from error
+        raise MissingPackageError("ray", "ray") from error
     if ray.is_initialized():
         yield ray
         return

@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from glass_plan.errors import MissingPackageError
 from glass_plan.records import Decision, Episode
 
 Array = NDArray[np.float64]
@@ -71,6 +72,8 @@ def run_episode(
             reached = {k: float(v) for k, v in info.items() if k.startswith("reached_")}
             success = success or (bool(info["success"]) and all(reached.values()))
             ended = terminated or truncated or (success and stop_on_success)
+    except MissingPackageError:  # which no method is to blame for
+        raise
     except Exception as raised:  # whatever it was, the episode is a failure that counts
         error, success = f"{type(raised).__name__}: {raised}", False
     return Episode(

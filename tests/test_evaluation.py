@@ -189,7 +189,8 @@ def test_the_way_is_measured_against_the_shortest():
     assert found["length"] == pytest.approx(9.0)
     assert found["length_ratio"] == pytest.approx(2.0)
     assert found["duration"] == pytest.approx(2.99)
-    assert found["calls"] == found["roughness"] == 0
+    assert found["calls"] == 0
+    assert not {"roughness", "first_feasible"} & set(found)  # of plans, of which there are none
 
 
 def test_a_straight_plan_is_smooth_and_a_zigzag_is_not():

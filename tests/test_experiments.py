@@ -41,7 +41,7 @@ def test_tuning_chooses_one_setting_a_method(repository, tmp_path):
     subprocess.run([sys.executable, "experiments/tune.py", *asked], cwd=repository, check=True)
     table = json.loads((tmp_path / "tuning.json").read_text())["table"]
     assert len(table) == 5
-    assert sum(row["chosen"] == "yes" for row in table) == 1
+    assert sum(row["best"] == "yes" for row in table) == 1
     assert all(row["rows"] <= 100 for row in table)
 
 

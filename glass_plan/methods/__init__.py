@@ -1,11 +1,11 @@
 """How a planner draws candidates: the settings, and one function a method.
 
 ``unguided`` and ``best-of-n`` are samples of the prior, ``glass-fks`` is ours; the others are
-published ways of guiding, as baselines. All candidates are judged in the same way, which methods
-know nothing of.
+published ways of guiding, as baselines, and OMPL's planners, which need no model. All candidates
+are judged in the same way, which methods know nothing of.
 """
 
-from glass_plan.methods import guided, sampled, steered
+from glass_plan.methods import guided, ompl, sampled, steered
 from glass_plan.methods.barrier import barrier
 from glass_plan.methods.base import Draw, Method, Request, Sampling
 
@@ -18,6 +18,8 @@ METHODS: dict[str, Method] = {
     "pcgrad": guided.surgery,
     "conflict-gate": guided.gated,
     "barrier": barrier,
+    "ompl-rrtconnect": ompl.rrt_connect,
+    "ompl-bitstar": ompl.bit_star,
     "sde-fks": steered.sde_fks_published,
     "glass-fks-published": steered.glass_fks_published,
     "glass-fks": steered.glass_fks,
