@@ -3,8 +3,10 @@
 At every check the rest of the plan in hand is judged by exact margins from the present state. It is
 followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
 as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
-fallback acts (FALLBACK) and the next check tries again. Every decision has its reason. What had to
-hold once and was seen to hold is asked for no more (``Constraint.remaining``).
+fallback acts (FALLBACK) and the next check tries again. A feasible plan is driven in the mind first
+(``tracking.drive``): where following it would violate what must always hold, another candidate
+takes its place. Every decision has its reason. What had to hold once and was seen to hold is asked
+for no more (``Constraint.remaining``).
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 from glass_plan.constraints import All, Constraint, as_observed
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Layout, Trajectory
-from glass_plan.planner import Planner, as_vector, speed_limit
+from glass_plan.planner import Planner, as_vector, ranked, speed_limit
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
-from glass_plan.tracking import Reference, brake, slowed, track
+from glass_plan.tracking import Reference, brake, drive, slowed, track
 
 Array = NDArray[np.float64]
 
@@ -33,6 +35,8 @@ LOST = 0.12
 """Distance [m] from the plan at which it no longer describes the motion."""
 TRACKED_SHARE = 0.98
 """Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
+DRIVE_MARGIN = 0.005
+"""Asked for along a drive in the mind, in each constraint's unit."""
 FALLBACKS = ("brake", "follow")
 SOON = 0.6
 """An infeasible plan may be followed while its first violation is farther off than this [s]."""
@@ -187,6 +191,7 @@ class RecedingHorizon:
             strict=False,
         )
         pursuit.attempts += 1
+        plan = self._drivable(pursuit, plan, state, time)
         acceptable, verdict = self._acceptable(pursuit, plan)
         if acceptable:
             pursuit.plan, pursuit.began = plan, time
@@ -215,6 +220,34 @@ class RecedingHorizon:
             return rest, f"the rest of the plan has margin {margin:.3f}"
         return rest, ""
 
+    def _drivable(self, pursuit: _Pursuit, plan: Plan, state: Array, time: float) -> Plan:
+        """The plan, or the best feasible candidate whose drive keeps what must always hold.
+
+        If there is none, the plan is INFEASIBLE.
+        """
+        if plan.status is not Status.FEASIBLE or self._drive_holds(pursuit, plan, state, time):
+            return plan
+        for index, margins, feasible in ranked(plan.candidates, self._judged(pursuit).parts()):
+            other = replace(
+                plan,
+                trajectory=replace(plan.candidates, x=plan.candidates.x[index]),
+                margins=margins,
+            )
+            if feasible and self._drive_holds(pursuit, other, state, time):
+                return other
+        return replace(plan, status=Status.INFEASIBLE)
+
+    def _drive_holds(self, pursuit: _Pursuit, plan: Plan, state: Array, time: float) -> bool:
+        reference, dynamics = Reference.of(_from_zero(plan, time)), self.planner.dynamics
+        driven = drive(reference, state, dynamics, max_speed=self._max_speed)
+        driven[:, 4] += time
+        margin = self._safety(pursuit).margin(as_driven(driven, self.planner.prior.layout))
+        return float(margin) > DRIVE_MARGIN
+
+    def _safety(self, pursuit: _Pursuit) -> Constraint:
+        parts = self._judged(pursuit).parts().values()
+        return All(tuple(part for part in parts if part.is_safety))
+
     def _judged(self, pursuit: _Pursuit) -> Constraint:
         walls = self.planner.walls
         return walls if pursuit.seen is None else walls & pursuit.seen
@@ -227,9 +260,7 @@ class RecedingHorizon:
         if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
         soon = head(plan.trajectory, SOON)
-        parts = self._judged(pursuit).parts().values()
-        safety = All(tuple(part for part in parts if part.is_safety))
-        if float(safety.margin(soon)) > 0:
+        if float(self._safety(pursuit).margin(soon)) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
         return False, evidence
 

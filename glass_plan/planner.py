@@ -264,19 +264,28 @@ def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) ->
 def choose(
     candidates: Trajectory, judged: Mapping[str, Constraint]
 ) -> tuple[int, dict[str, float], bool]:
-    """The best candidate by rule: its index, exact margins, and whether it is feasible.
+    """The best candidate by rule: its index, exact margins, and whether it is feasible."""
+    best, *_ = ranked(candidates, judged)
+    return best
 
-    Among the feasible, margins up to ``ENOUGH`` count, then the shorter time; if there are none,
-    the least violating one is chosen. A margin that is not a number violates without bound.
+
+def ranked(
+    candidates: Trajectory, judged: Mapping[str, Constraint]
+) -> list[tuple[int, dict[str, float], bool]]:
+    """All candidates, the best first: their index, exact margins, and whether they are feasible.
+
+    Among the feasible, margins up to ``ENOUGH`` count, then the shorter time; then come the others,
+    the least violating first. A margin that is not a number violates without bound.
     """
     table = {name: part.margin(candidates) for name, part in judged.items()}
     worst = torch.stack(list(table.values())).nan_to_num(nan=-torch.inf).amin(0)  # (N,)
     duration = candidates.times[:, -1]
     feasible = worst > 0
     score = worst.clamp_max(ENOUGH) + feasible * (1 - 1e-3 * duration)
-    best = int(score.argmax())
-    margins = {name: float(margin[best]) for name, margin in table.items()}
-    return best, margins, bool(feasible[best])
+    return [
+        (k, {name: float(margin[k]) for name, margin in table.items()}, bool(feasible[k]))
+        for k in score.argsort(descending=True, stable=True).tolist()
+    ]
 
 
 def as_vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:

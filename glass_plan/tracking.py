@@ -63,6 +63,47 @@ def track(reference: Reference, state: Array, time: float, dynamics: Dynamics) -
     return np.clip(forward + KP * (position - state[:2]) + KD * (velocity - state[2:]), -1, 1)
 
 
+def drive(
+    reference: Reference, state: Array, dynamics: Dynamics, *, max_speed: float | None = None
+) -> Array:
+    """What following a plan to its end from a state will come to, by the robot's own step.
+
+    m dv/dt = gear u - c v by MuJoCo's Euler step, implicit in the damping; walls push nothing.
+
+    Args:
+        reference: of the plan.
+        state: (4,) position and velocity at plan time 0.
+        dynamics: of the robot.
+        max_speed: that ``slowed`` keeps, if any [m/s].
+
+    Returns:
+        (K, 5) position [m], velocity [m/s] and plan time [s] at every control step.
+    """
+    dt, gain = dynamics.dt, dynamics.dt / (dynamics.mass + dynamics.dt * dynamics.damping)
+    times = dt * np.arange(max(2, round(reference.end / dt) + 1))
+    now = np.minimum(times, reference.end)
+    ahead = np.minimum(times + 0.5 * dt, reference.end)
+    ends = (times + 0.5 * dt >= reference.end)[:, None]
+    position, velocity = reference.spline(now), reference.spline(now, 1)
+    velocity[times >= reference.end] = 0.0
+    pushed = dynamics.mass * reference.spline(ahead, 2) + dynamics.damping * reference.spline(
+        ahead, 1
+    )
+    asked = np.where(ends, 0.0, pushed) / dynamics.gear + KP * position + KD * velocity
+    x, v = np.array(state[:2]), np.array(state[2:])
+    driven = np.empty((len(times), 5))
+    driven[:, 4] = times
+    for k in range(len(times)):
+        driven[k, :2], driven[k, 2:4] = x, v
+        v = v.clip(-dynamics.max_speed, dynamics.max_speed)
+        action = (asked[k] - KP * x - KD * v).clip(-1, 1)
+        if max_speed is not None:
+            action = slowed(action, v, max_speed, dynamics)
+        v = v + gain * (dynamics.gear * action - dynamics.damping * v)
+        x = x + dt * v
+    return driven
+
+
 def slowed(action: Array, velocity: Array, max_speed: float, dynamics: Dynamics) -> Array:
     """The action (2,), or the one nearest in effect that leads to no more than ``max_speed``.
 

@@ -246,3 +246,27 @@ def test_what_moves_is_known_by_watching_only(planner):
 def test_a_shield_that_reads_motions_in_advance_is_refused_where_they_are_observed(planner):
     with pytest.raises(RequestError, match="leave out shield"):
         RecedingHorizon(planner, None, fallback="brake", shield=True, observed=True)
+
+
+def test_a_plan_whose_drive_would_violate_gives_way_to_another_candidate(planner):
+    disc = Avoid(Ball((1.2, 0.0), 0.25)).named("disc")
+    good = planner.plan(START, GOAL, disc, seed=0)
+    through = planner.plan(START, GOAL, Reach(Ball((1.2, 0.0), 0.1)), seed=0).trajectory
+    assert float(disc.margin(through)) < 0
+    said = replace(good, trajectory=through)  # feasible, as it says
+    controller = RecedingHorizon(Fixed(planner, said), disc, fallback="brake")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    assert controller.decisions[0].outcome is Outcome.PLANNED
+    assert controller.plan.margins["disc"] > 0
+    assert np.allclose(controller.plan.states, good.states)
+
+
+def test_where_no_candidate_can_be_driven_safely_the_plan_is_infeasible(planner):
+    disc = Avoid(Ball((-0.5, -1.0), 0.3))
+    plan = planner.plan(START, GOAL, seed=0)
+    controller = RecedingHorizon(Fixed(planner, plan), disc, fallback="brake")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    assert controller.decisions[0].plan.status is Status.INFEASIBLE
+    assert controller.decisions[0].outcome is Outcome.FALLBACK

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.planner import Planner
 from glass_plan.records import Plan, Status
 from glass_plan.retiming import retime
-from glass_plan.tracking import KD, KP, Reference, brake, slowed, track
-from tests.models import ENV_ID
+from glass_plan.tracking import KD, KP, Reference, brake, drive, slowed, track
+from tests.models import ENV_ID, MODEL
 from tests.tiny import BALL
 
 START, END = (-1.0, -1.0), (1.0, -1.0)
@@ -47,7 +48,7 @@ def env():
     made.close()
 
 
-def drive(env, act, velocity=(0.0, 0.0), steps=200, start=START):
+def simulated(env, act, velocity=(0.0, 0.0), steps=200, start=START):
     """States (steps + 1, 4) of the simulator under ``act(state, time)``."""
     env.reset(seed=0, options={"start": start, "goal": (-1.0, 1.0)})
     env.unwrapped._physics.data.qvel[:] = velocity
@@ -105,7 +106,7 @@ def test_actions_stay_within_the_limits():
 @pytest.mark.parametrize("plan", [straight(), corner()], ids=["straight", "corner"])
 def test_the_simulator_follows_a_drivable_plan(env, plan):
     reference = Reference.of(plan)
-    states = drive(env, lambda state, time: track(reference, state, time, BALL))
+    states = simulated(env, lambda state, time: track(reference, state, time, BALL))
     wanted = np.stack([reference.at(BALL.dt * k)[0] for k in range(len(states))])
     assert np.linalg.norm(states[:, :2] - wanted, axis=1).max() < 0.03
     assert np.linalg.norm(states[-1, :2] - plan.states[-1, :2]) < 0.01
@@ -113,7 +114,7 @@ def test_the_simulator_follows_a_drivable_plan(env, plan):
 
 
 def test_braking_stops_the_ball(env):
-    states = drive(env, lambda state, _: brake(state), velocity=(3.0, 0.5), steps=60)
+    states = simulated(env, lambda state, _: brake(state), velocity=(3.0, 0.5), steps=60)
     speed = np.linalg.norm(states[:, 2:], axis=1)
     assert speed[-1] < 0.02
     force_alone = 3.0**2 / (2 * BALL.gear / BALL.mass)  # way at full force [m]
@@ -127,7 +128,7 @@ def test_a_robot_that_is_behind_does_not_speed_to_catch_up(env):
     def act(state, time):
         return slowed(track(reference, state, time + 0.3, BALL), state[2:], 2.0, BALL)
 
-    states = drive(env, act, steps=60)
+    states = simulated(env, act, steps=60)
     speed = np.linalg.norm(states[:, 2:], axis=1)
     assert speed.max() <= 2.0 + 1e-6
     assert speed.max() > 1.95
@@ -141,3 +142,23 @@ def test_an_action_below_the_limit_is_left_as_it_is():
 def test_above_the_limit_it_brakes_as_hard_as_it_can():
     braked = slowed(np.array([1.0, 0.0]), np.array([4.0, 0.0]), 2.0, BALL)
     assert braked.tolist() == [-1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("plan", "max_speed"),
+    [(straight(), None), (corner(), None), (straight(), 2.0)],
+    ids=["straight", "corner", "slowed"],
+)
+def test_what_following_comes_to_is_known_before(env, plan, max_speed):
+    """To the last digits, off the plan's start and with a speed of its own."""
+    reference, dynamics = Reference.of(plan), Planner.from_pretrained(MODEL).dynamics
+    start, velocity = (START[0], START[1] + 0.03), (0.5, -0.2)
+
+    def act(state, time):
+        action = track(reference, state, time, dynamics)
+        return action if max_speed is None else slowed(action, state[2:], max_speed, dynamics)
+
+    foreseen = drive(reference, np.array([*start, *velocity]), dynamics, max_speed=max_speed)
+    states = simulated(env, act, velocity, steps=len(foreseen) - 1, start=start)
+    assert foreseen[:, :4] == pytest.approx(states, abs=1e-9)
+    assert foreseen[-1, 4] >= reference.end - dynamics.dt
