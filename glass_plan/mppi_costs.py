@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from glass_plan.constraints import Avoid, Constraint, Grid, Region
-from glass_plan.guidance.tours import Map, Stop, about, shortest_tour
-from glass_plan.guidance.visits import SPACING
+from glass_plan.guidance.tours import Map, Stop, shortest_tour
+from glass_plan.guidance.visits import SPACING, about
 from glass_plan.planner import Planner, visits
 
 Array = NDArray[np.float64]

@@ -16,13 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_plan.constraints import Ball, Grid, Region
-from glass_plan.guidance.visits import SPACING, Roads, roads
+from glass_plan.constraints import Grid, Region
+from glass_plan.guidance.visits import SPACING, Roads, about, roads
 
 Array = NDArray[np.float64]
 
-END_RADIUS = 0.15
-"""Of the region about a place that a way leads to [m]."""
 BLOCKED = 1e3
 """Length that stands for the way to where none leads [m]."""
 ASIDE = np.array(sorted(np.ndindex(7, 7), key=lambda k: (k[0] - 3) ** 2 + (k[1] - 3) ** 2)) - 3
@@ -63,12 +61,6 @@ class Map:
     def about(self, place: Array) -> Roads:
         """Shortest ways to a place (2,) [m]."""
         return self.to(about(place))
-
-
-def about(place: Array) -> Ball:
-    """The region about a place (2,) [m] that ways lead to."""
-    x, y = (round(float(value), 3) for value in place)
-    return Ball((x, y), END_RADIUS)
 
 
 def shortest_tour(

@@ -40,7 +40,7 @@ SHY, SHY_LENGTH = 1.0, 0.1
 DEPTH = 0.1
 """How far into a region a detour leads [m], if it is that deep."""
 END_RADIUS = 0.15
-"""Of the region about a trajectory's end that a way round leads to [m]."""
+"""Of the region about a place that a way leads to [m]."""
 SAME = 0.4
 """A way that soon comes so near [m] to a place passes by it."""
 
@@ -118,6 +118,12 @@ def roads(target: Region, walls: Grid, avoid: tuple[Region, ...], radius: float)
     return Roads(low, length.reshape(shape), following.astype(np.int64).reshape(shape))
 
 
+def about(place: Array) -> Ball:
+    """The region about a place (2,) [m] that ways lead to."""
+    x, y = (round(float(value), 3) for value in place)
+    return Ball((x, y), END_RADIUS)
+
+
 @dataclass(frozen=True)
 class Visits:
     """Leads trajectories to the regions they miss, and round what closes their way.
@@ -154,13 +160,12 @@ class Visits:
         """The path; where its way is closed, on by the shortest way to its end, if there is one."""
         if not self.avoid:
             return path
-        x, y = (round(float(value), 3) for value in path[-1])
         fine = resampled(path, 4 * len(path), SPACING)
         away = np.min([_away(region, fine) for region in self.avoid], axis=0) - self.radius
         for first, last in _runs(away < 0):
             if first == 0 or last == len(fine):
                 continue
-            ways = roads(Ball((x, y), END_RADIUS), self.walls, self.avoid, self.radius)
+            ways = roads(about(path[-1]), self.walls, self.avoid, self.radius)
             way = ways.way(fine[first - 1])
             leads = np.isfinite(ways.lengths(fine[first - 1 : first])[0])
             beside = way[: 2 * (last - first) + 10]  # as far as a way past it would take, at most
