@@ -142,9 +142,7 @@ class RecedingHorizon:
         pursuit = self._pursuit
         if pursuit is None:
             raise RequestError("controller: call reset(goal, seed) before act")
-        state = as_vector(observation, "observation").numpy()
-        if not np.isfinite(state).all():
-            raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
+        state = finite_state(observation)
         if pursuit.asked is not None:
             pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9:
@@ -269,6 +267,18 @@ class RecedingHorizon:
     ) -> None:
         nfe, wall_time = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
         pursuit.decisions.append(Decision(time, outcome, why, nfe, wall_time, plan))
+
+
+def finite_state(observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
+    """The numbers of an observation.
+
+    Raises:
+        RequestError: there are none, or they are not finite.
+    """
+    state = as_vector(observation, "observation").numpy()
+    if not np.isfinite(state).all():
+        raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
+    return state
 
 
 def as_driven(rows: Array, layout: Layout) -> Trajectory:

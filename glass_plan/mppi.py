@@ -31,10 +31,10 @@ from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.constraints import Constraint
-from glass_plan.controller import TRACKED_SHARE, as_driven
+from glass_plan.controller import TRACKED_SHARE, as_driven, finite_state
 from glass_plan.errors import MissingPackageError, RequestError
 from glass_plan.mppi_costs import Cost, Settings
-from glass_plan.planner import Planner, as_vector, speed_limit
+from glass_plan.planner import Planner, speed_limit
 from glass_plan.records import Decision, Outcome
 from glass_plan.shield import integrate
 from glass_plan.tracking import slowed
@@ -108,9 +108,7 @@ class Mppi:
         drive = self._drive
         if drive is None:
             raise RequestError("mppi: call reset(goal, seed) before act")
-        state = as_vector(observation, "observation").numpy()
-        if not np.isfinite(state).all():
-            raise RequestError(f"mppi: observation must be finite, got {state.tolist()}")
+        state = finite_state(observation)
         drive.driven.append(np.array([*state, time]))
         if time >= drive.next_decision - 1e-9:
             self._decide(drive, state, time)
