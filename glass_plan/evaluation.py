@@ -137,11 +137,12 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
 
 
 def load_results(folder: Path) -> dict[str, Results]:
-    """What was evaluated so far, by method.
+    """What was evaluated so far, by method, in the order of ``ARMS``.
 
     Raises:
         ProtocolError: the folder holds no protocol, or foreign rows.
     """
     protocol = read_protocol(folder)
     found = {path.stem: tuple(read_rows(path)) for path in sorted(folder.glob("*.jsonl"))}
-    return {name: Results(protocol, name, rows) for name, rows in found.items() if rows}
+    names = [*(name for name in ARMS if name in found), *sorted(found.keys() - ARMS.keys())]
+    return {name: Results(protocol, name, found[name]) for name in names if found[name]}
