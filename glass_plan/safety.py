@@ -8,7 +8,6 @@ denominator. Methods are compared case by case under one ``EvalProtocol``. Knows
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -177,11 +176,31 @@ class Comparison:
 
 
 def compare(first: Results, second: Results) -> Comparison:
-    """Pair two methods by (environment seed, sampler seed), over the cases that both have run.
+    """Two methods over the cases that both have run.
 
-    A method may have run fewer cases than another, but only the first of the protocol's order.
     Cases count as independent: with several sampler seeds a scene, which are alike, the intervals
     are too narrow, and more environment seeds are the remedy.
+
+    Raises:
+        ProtocolError: as ``paired``.
+    """
+    pairs = paired(first, second)
+    return Comparison(
+        first=first.method,
+        second=second.method,
+        digest=first.protocol.digest,
+        success=PairedDifference.of((a.success, b.success) for a, b in pairs),
+        safe=PairedDifference.of((a.safe, b.safe) for a, b in pairs),
+        success_and_safe=PairedDifference.of(
+            (a.success and a.safe, b.success and b.safe) for a, b in pairs
+        ),
+    )
+
+
+def paired(first: Results, second: Results) -> list[tuple[Row, Row]]:
+    """Rows of two methods by (environment seed, sampler seed), of the cases that both have run.
+
+    A method may have run fewer cases than another, but only the first of the protocol's order.
 
     Raises:
         ProtocolError: different protocols, or cases that were left out.
@@ -198,25 +217,11 @@ def compare(first: Results, second: Results) -> Comparison:
     pairs = [(row, two[case]) for case, row in one.items() if case in two]
     if not pairs:
         raise ProtocolError(f"compare: {first.method!r} and {second.method!r} have no case alike")
-    return Comparison(
-        first=first.method,
-        second=second.method,
-        digest=ours,
-        success=_table([(a.success, b.success) for a, b in pairs]),
-        safe=_table([(a.safe, b.safe) for a, b in pairs]),
-        success_and_safe=_table([(a.success and a.safe, b.success and b.safe) for a, b in pairs]),
-    )
+    return pairs
 
 
 _RATES = ("success", "safe", "success_and_safe", "unsafe")
 _NO_OUTCOMES = {outcome.value: 0 for outcome in Outcome}
-
-
-def _table(pairs: Sequence[tuple[bool, bool]]) -> PairedDifference:
-    """The 2 x 2 table of pairs."""
-    counts = Counter(pairs)
-    cells = [(True, True), (True, False), (False, True), (False, False)]
-    return PairedDifference(*(counts[cell] for cell in cells))
 
 
 def _totals(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -8,7 +8,10 @@ hybrid intervals and McNemar's exact test for differences. Knows nothing of robo
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from scipy import special  # type: ignore[import-untyped, unused-ignore]
 
@@ -155,6 +158,13 @@ class PairedDifference:
     first: int
     second: int
     neither: int
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Self:
+        """Count what the first and the second method did in each case."""
+        counts = Counter(pairs)
+        cells = [(True, True), (True, False), (False, True), (False, False)]
+        return cls(*(counts[cell] for cell in cells))
 
     @property
     def n(self) -> int:

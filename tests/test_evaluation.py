@@ -99,6 +99,7 @@ def test_methods_are_compared_over_the_cases_that_both_ran(folder):
     (pair,) = kept["paired table"]
     assert (pair["glass-fks less"], pair["n"]) == ("unguided", 2)
     assert str(pair["safe"]) in text
+    assert "p = 1" in pair["first plan"]
     assert [(row["method"], row["n"]) for row in kept["table"]] == [
         ("unguided", 2),
         ("glass-fks", 4),

@@ -21,10 +21,12 @@ from glass_plan.evaluation import load_results
 from glass_plan.goals import AHEAD, AT_LEAST, SIGNIFICANT, Goal, load_goals
 from glass_plan.provenance import made_by
 from glass_plan.results import Results, Row
-from glass_plan.safety import Comparison, SafetyReport, compare
-from glass_plan.statistics import Rate
+from glass_plan.safety import SafetyReport, compare, paired
+from glass_plan.statistics import PairedDifference, Rate
 from glass_plan.tables import Entry, markdown_table
 
+FIRST_PLAN = "first_feasible"
+"""Measure of whether the first plan satisfied everything."""
 UNGUIDED = "unguided"
 """The method whose plans are the measure of roughness."""
 
@@ -49,7 +51,8 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
     reports = {name: SafetyReport.from_rows(r.rows, name) for name, r in results.items()}
     rough = _mean(results[UNGUIDED].rows, "roughness") if UNGUIDED in results else math.nan
     table = [_entry(reports[name], results[name], rough) for name in results]
-    paired = [compare(results[against], r) for name, r in results.items() if name != against]
+    others = [r for name, r in results.items() if name != against]
+    compared = [compare(results[against], other) for other in others]
     protocol = results[against].protocol
     wanted = {} if goals is None else load_goals(goals, protocol.name)
     reached = [
@@ -59,7 +62,7 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
         for goal in _goals(results[name], reports[name], asked, results)
     ]
     title = f"{protocol.name}, protocol {protocol.digest}"
-    pairs = [_pair(pair) for pair in paired]
+    pairs = [_pair(results[against], other) for other in others]
     text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n"
     text += markdown_table(list(pairs[0]), pairs) + "\n" if pairs else ""
     text += "".join(f"- {goal}\n" for goal in reached)
@@ -69,7 +72,7 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
         "methods": {name: report.to_dict() for name, report in reports.items()},
         "goals": [{**asdict(goal), "met": goal.met} for goal in reached],
         "table": table,
-        "paired": [pair.to_dict() for pair in paired],
+        "paired": [pair.to_dict() for pair in compared],
         "paired table": pairs,
     }
     (folder / f"{protocol.name}.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
@@ -87,7 +90,7 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
         "safe": str(report.safe).strip(),
         "both": str(report.success_and_safe).strip(),
         "scenes": str(_every_seed(rows)).strip(),
-        "first plan": _percent(_mean(rows, "first_feasible")),
+        "first plan": _percent(_mean(rows, FIRST_PLAN)),
         "trapped": str(_trapped(rows)).strip(),
         "entries": report.entries,
         "violated s": _rounded(report.violated_time, 2),
@@ -126,9 +129,9 @@ def _goals(
     ]
     for other in wanted.get(AHEAD, ()):
         if other in others:
-            paired = compare(results, others[other]).success_and_safe
-            p = paired.p_value if paired.value > 0 else 1.0
-            told = f"{name} ahead of {other} in success and safety, n = {paired.n}: p"
+            pair = compare(results, others[other]).success_and_safe
+            p = pair.p_value if pair.value > 0 else 1.0
+            told = f"{name} ahead of {other} in success and safety, n = {pair.n}: p"
             goals.append(Goal(told, p, SIGNIFICANT))
     return goals
 
@@ -160,13 +163,17 @@ def _rounded(value: float, digits: int) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
 
 
-def _pair(pair: Comparison) -> Entry:
+def _pair(first: Results, second: Results) -> Entry:
+    pair, rows = compare(first, second), paired(first, second)
+    planned = [(a.info.get(FIRST_PLAN), b.info.get(FIRST_PLAN)) for a, b in rows]
+    known = [(bool(a), bool(b)) for a, b in planned if a is not None and b is not None]
     return {
         f"{pair.first} less": pair.second,
         "n": pair.safe.n,
         "success": str(pair.success),
         "safe": str(pair.safe),
         "success and safe": str(pair.success_and_safe),
+        "first plan": str(PairedDifference.of(known)) if known else None,
     }
 
 
