@@ -153,6 +153,7 @@ def reach(args: Args, task: str) -> None:
 def write_scores(out: Path) -> None:
     """``d4rl.json``: all that was run, and whether it is above what was published."""
     found = [json.loads(path.read_text()) for path in sorted(out.glob("reach-*.json"))]
+    found = [run for run in found if "goals" in run]  # older ones do not say
     runs = sorted(found, key=lambda run: (run["goals"], list(D4RL_GOALS).index(run["task"])))
     table = [
         {

@@ -1,6 +1,6 @@
 """Methods as they are evaluated: how the planner draws, and what its controller knows and may do.
 
-Settings of every method were chosen on tuning scenes by ``experiments/tune.py``.
+Settings were chosen on tuning scenes: of most methods by ``experiments/tune.py``.
 """
 
 from __future__ import annotations
@@ -59,5 +59,6 @@ ARMS: dict[str, Arm] = {
     ),
     "glass-fks-observed": Arm(Sampling(), observed=True),
 }
-"""By name; every one spends at most 100 network rows a plan. ``glass-fks`` kept the settings that
-it had before tuning; all else has the best."""
+"""By name; every one spends at most 100 network rows a plan. Those that ``experiments/tune.py``
+tunes have the best of five settings, but ``glass-fks``, which kept the first; OMPL and MPPI were
+tuned by hand, by driving twenty tuning scenes of a kind; ``best-of-n-detours`` has best-of-N's."""

@@ -145,6 +145,22 @@ def save_pretrained(prior: FlowPrior, config: PriorConfig, folder: Path) -> None
     (folder / CONFIG).write_bytes(msgspec.json.format(msgspec.json.encode(stamped), indent=2))
 
 
+def weights_digest(name: str) -> str:
+    """SHA-256 that a checkpoint's configuration has for its weights.
+
+    Raises:
+        CheckpointError: unknown name, or a configuration that cannot be read.
+    """
+    return _config(resolve(name)).sha256
+
+
+def _config(folder: Path) -> PriorConfig:
+    try:
+        return msgspec.json.decode((folder / CONFIG).read_bytes(), type=PriorConfig)
+    except (msgspec.DecodeError, OSError) as error:
+        raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}") from error
+
+
 def from_pretrained(
     name: str, *, device: str | torch.device = "cpu"
 ) -> tuple[FlowPrior, PriorConfig]:
@@ -159,10 +175,10 @@ def from_pretrained(
             body that does not fit the layout.
     """
     folder = resolve(name)
+    config = _config(folder)
     try:
-        config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=PriorConfig)
         check_body(config.layout)
-    except (msgspec.DecodeError, LayoutError, OSError) as error:
+    except LayoutError as error:
         raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}") from error
     try:
         blob = (folder / WEIGHTS).read_bytes()

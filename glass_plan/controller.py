@@ -11,7 +11,8 @@ for no more (``Constraint.remaining``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time as clock
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -36,7 +37,9 @@ LOST = 0.12
 TRACKED_SHARE = 0.98
 """Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
 DRIVE_MARGIN = 0.005
-"""Asked for along a drive in the mind, in each constraint's unit."""
+"""Asked for along a drive in the mind, in each constraint's unit, or half of what there is now."""
+TRIES = 5
+"""Candidates of a plan that are driven in the mind at most."""
 FALLBACKS = ("brake", "follow")
 SOON = 0.6
 """An infeasible plan may be followed while its first violation is farther off than this [s]."""
@@ -178,6 +181,7 @@ class RecedingHorizon:
         if why == "":
             self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
             return
+        began = clock.perf_counter()
         plan = self.planner.plan(
             state,
             pursuit.goal,
@@ -189,8 +193,8 @@ class RecedingHorizon:
             strict=False,
         )
         pursuit.attempts += 1
-        plan = self._drivable(pursuit, plan, state, time)
-        acceptable, verdict = self._acceptable(pursuit, plan)
+        plan, acceptable, verdict = self._chosen(pursuit, plan, state, time)
+        plan = replace(plan, wall_time=clock.perf_counter() - began)
         if acceptable:
             pursuit.plan, pursuit.began = plan, time
             pursuit.reference = Reference.of(_from_zero(plan, time))
@@ -218,29 +222,48 @@ class RecedingHorizon:
             return rest, f"the rest of the plan has margin {margin:.3f}"
         return rest, ""
 
-    def _drivable(self, pursuit: _Pursuit, plan: Plan, state: Array, time: float) -> Plan:
-        """The plan, or the best feasible candidate whose drive keeps what must always hold.
+    def _chosen(
+        self, pursuit: _Pursuit, plan: Plan, state: Array, time: float
+    ) -> tuple[Plan, bool, str]:
+        """What to follow of a plan's candidates, whether it may be followed, and why.
 
-        If there is none, the plan is INFEASIBLE.
+        A feasible plan whose drive does not keep what must always hold gives way to the next best
+        that does, if one of the first ``TRIES`` does; it is INFEASIBLE if none does.
         """
-        if plan.status is not Status.FEASIBLE or self._drive_holds(pursuit, plan, state, time):
-            return plan
-        for index, margins, feasible in ranked(plan.candidates, self._judged(pursuit).parts()):
-            other = replace(
-                plan,
-                trajectory=replace(plan.candidates, x=plan.candidates.x[index]),
-                margins=margins,
-            )
-            if feasible and self._drive_holds(pursuit, other, state, time):
-                return other
-        return replace(plan, status=Status.INFEASIBLE)
+        driven = self._driven(plan, state, time)
+        if plan.status is not Status.FEASIBLE:
+            name = min(plan.margins, key=lambda key: plan.margins[key])
+            evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
+            return plan, *self._acceptable(pursuit, plan, evidence, driven)
+        if self._holds(pursuit, driven):
+            return plan, True, "feasible"
+        for other in self._others(pursuit, plan):
+            if self._holds(pursuit, self._driven(other, state, time)):
+                return other, True, "feasible"
+        evidence = f"infeasible: its drive has margin {self._safety(pursuit).margin(driven):.3f}"
+        plan = replace(plan, status=Status.INFEASIBLE)
+        return plan, *self._acceptable(pursuit, plan, evidence, driven)
 
-    def _drive_holds(self, pursuit: _Pursuit, plan: Plan, state: Array, time: float) -> bool:
+    def _others(self, pursuit: _Pursuit, plan: Plan) -> Iterator[Plan]:
+        """The feasible candidates of a plan besides the one that it chose, the best first."""
+        order = ranked(plan.candidates, self._judged(pursuit).parts())
+        for index, margins, feasible in order[1:TRIES]:
+            x = plan.candidates.x[index]
+            if feasible:
+                yield replace(plan, trajectory=replace(plan.candidates, x=x), margins=margins)
+
+    def _driven(self, plan: Plan, state: Array, time: float) -> Trajectory:
+        """What following a plan will come to."""
         reference, dynamics = Reference.of(_from_zero(plan, time)), self.planner.dynamics
         driven = drive(reference, state, dynamics, max_speed=self._max_speed)
         driven[:, 4] += time
-        margin = self._safety(pursuit).margin(as_driven(driven, self.planner.prior.layout))
-        return float(margin) > DRIVE_MARGIN
+        return as_driven(driven, self.planner.prior.layout)
+
+    def _holds(self, pursuit: _Pursuit, driven: Trajectory) -> bool:
+        """Whether a drive keeps what must always hold, with what room there is now at most."""
+        safety = self._safety(pursuit)
+        now = float(safety.margin(replace(driven, x=driven.x[:1])))
+        return float(safety.margin(driven)) > min(DRIVE_MARGIN, 0.5 * now)
 
     def _safety(self, pursuit: _Pursuit) -> Constraint:
         parts = self._judged(pursuit).parts().values()
@@ -250,15 +273,13 @@ class RecedingHorizon:
         walls = self.planner.walls
         return walls if pursuit.seen is None else walls & pursuit.seen
 
-    def _acceptable(self, pursuit: _Pursuit, plan: Plan) -> tuple[bool, str]:
-        if plan.status is Status.FEASIBLE:
-            return True, "feasible"
-        name = min(plan.margins, key=lambda key: plan.margins[key])
-        evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
+    def _acceptable(
+        self, pursuit: _Pursuit, plan: Plan, evidence: str, driven: Trajectory
+    ) -> tuple[bool, str]:
+        """Whether a plan that is not feasible, for some evidence, may be followed for a while."""
         if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
-        soon = head(plan.trajectory, SOON)
-        if float(self._safety(pursuit).margin(soon)) > 0:
+        if float(self._safety(pursuit).margin(head(driven, SOON))) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
         return False, evidence
 

@@ -6,15 +6,18 @@ end, so that a run that was killed goes on where it stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from glass_plan.arms import ARMS, Arm
+from glass_plan.checkpoint import weights_digest
 from glass_plan.errors import ProtocolError, RequestError, did_you_mean
 from glass_plan.executors import HERE, EpisodeTask, Executor
 from glass_plan.measures import measures
+from glass_plan.methods import Sampling
 from glass_plan.protocols import Suite
 from glass_plan.provenance import commit
 from glass_plan.results import EvalProtocol, Results, Row, append_row, read_rows
@@ -44,7 +47,8 @@ def evaluate(
     Raises:
         RequestError: an unknown method, one that takes more network rows than the protocol allows,
             or more episodes than there are cases.
-        ProtocolError: the folder holds results of another protocol.
+        ProtocolError: the folder holds results of another protocol, or the method's file rows of
+            other settings or weights.
         WorkerError: the workers of an episode died as often as it may be tried.
     """
     if arm is None and method not in ARMS:
@@ -53,21 +57,43 @@ def evaluate(
     cases = suite.protocol.cases
     if not 1 <= episodes <= len(cases):
         raise RequestError(f"evaluate: episodes must be in 1..{len(cases)}, got {episodes}")
-    rows, allowed = arm.sampling.rows, suite.protocol.nfe
-    if rows > allowed:
-        raise RequestError(f"evaluate: {method!r} takes {rows} rows a plan, allowed are {allowed}")
+    asked, allowed = arm.sampling.rows, suite.protocol.nfe
+    if asked > allowed:
+        raise RequestError(f"evaluate: {method!r} takes {asked} rows a plan, allowed are {allowed}")
     keep_protocol(folder, suite.protocol)
-    path = results_path(folder, method)
-    done = {row.case for row in Results(suite.protocol, method, tuple(read_rows(path))).rows}
+    path, settings = results_path(folder, method), settings_digest(suite, arm)
+    rows = Results(suite.protocol, method, tuple(read_rows(path))).rows
+    if foreign := [row.case for row in rows if row.settings != settings]:
+        raise ProtocolError(
+            f"{path}: {len(foreign)} rows are of other settings or weights than {settings}, first "
+            f"case {foreign[0]}; move the file away, or use another folder"
+        )
+    done = {row.case for row in rows}
     left = [case for case in cases[:episodes] if case not in done]
     made_at = commit()
     tasks = [episode_task(suite, arm, seed, sampler) for seed, sampler in left]
     for index, episode in executor.run(tasks):
         seed, sampler = left[index]
         row = Row.of(episode, sampler)
-        row = replace(row, info=measures(episode, suite.scenes[seed]), commit=made_at)
+        told = measures(episode, suite.scenes[seed])
+        row = replace(row, info=told, commit=made_at, settings=settings)
         append_row(path, row)
         yield row
+
+
+def settings_digest(suite: Suite, arm: Arm) -> str:
+    """First 12 hex digits of the SHA-256 of a method's settings and its weights.
+
+    Settings that are as they are by default do not count, so that new ones change nothing.
+    """
+    text = f"{_chosen(arm)} {_chosen(arm.sampling)} {weights_digest(suite.model)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _chosen(settings: Arm | Sampling) -> list[tuple[str, object]]:
+    """What is not as by default, by name."""
+    every = [(entry, getattr(settings, entry.name)) for entry in fields(settings)]
+    return [(e.name, v) for e, v in every if v != e.default and not isinstance(v, Sampling)]
 
 
 def results_folder(out: Path, suite: Suite, split: str) -> Path:

@@ -65,8 +65,12 @@ def load_goals(path: str | Path, protocol: str) -> dict[str, dict[str, Any]]:
         raise ProtocolError(f"{path}: {protocol}: must be a mapping of methods to their goals")
     known = (*AT_LEAST, *AT_MOST, AHEAD)
     for method, goals in wanted.items():
-        for key in goals:
+        for key, bound in goals.items():
+            where = f"{path}: {protocol}: {method}"
             if key not in known:
                 hint = did_you_mean(str(key), known)
-                raise ProtocolError(f"{path}: {protocol}: {method}: unknown goal {key!r}{hint}")
+                raise ProtocolError(f"{where}: unknown goal {key!r}{hint}")
+            if not isinstance(bound, list if key == AHEAD else int | float):
+                asked = "a list of methods" if key == AHEAD else "a number of percent"
+                raise ProtocolError(f"{where}: {key!r} must be {asked}, got {bound!r}")
     return {str(method): dict(goals) for method, goals in wanted.items()}

@@ -67,8 +67,8 @@ def check_rows(side: Results, suite: Suite) -> None:
     if old:
         raise RequestError(
             f"{where}: {len(old)} of {len(side.rows)} rows followed plans but tell no promises, "
-            f"first (seed, sampler seed) {old[0]}; they are of an older version: delete them and "
-            "evaluate again"
+            f"first (seed, sampler seed) {old[0]}; they are of a method that makes no "
+            "plans, or of an older version: then move them away and evaluate again"
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_plan.protocols import Scene
-from glass_plan.records import Episode, Outcome, Status
+from glass_plan.records import Episode, Outcome
 from glass_plan.results import PROMISED
 
 Array = NDArray[np.float64]
@@ -40,7 +40,7 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
         "trapped": float(trapped(episode)),
         "calls": float(max((plan.calls for plan in plans), default=0)),
         **({"roughness": float(np.mean(rough))} if rough else {}),
-        **({"first_feasible": float(plans[0].status is Status.FEASIBLE)} if plans else {}),
+        **({"first_feasible": float(min(plans[0].margins.values()) > 0)} if plans else {}),
         **promised,
     }
 

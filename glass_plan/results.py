@@ -45,6 +45,7 @@ class Row:
         error: what was raised, if anything.
         info: further numbers of a protocol, by name.
         commit: of the sources that ran it.
+        settings: digest of the method's settings and of the weights.
     """
 
     seed: int
@@ -60,6 +61,7 @@ class Row:
     error: str | None = None
     info: dict[str, float] = field(default_factory=dict)
     commit: str = ""
+    settings: str = ""
 
     @classmethod
     def of(cls, episode: Episode, sampler_seed: int = 0) -> Self:

@@ -90,7 +90,8 @@ def run_on(
 
     Raises:
         WorkerError: a task's workers died as often as it may be tried, or so many in a row that no
-            worker seems to live. What ran beside it is yielded before.
+            worker seems to live. As what a task raises by itself, after what ran beside it was
+            yielded.
     """
     shift = _Shift(start, tasks, crew, lost)
     try:
@@ -116,7 +117,7 @@ class _Shift(Generic[T]):
 
     def __post_init__(self) -> None:
         self.running: dict[Future[T], tuple[int, Worker]] = {}
-        self.failure: WorkerError | None = None
+        self.failure: Exception | None = None
         self._queue = deque(range(len(self.tasks)))
         self._idle: list[Worker] = []
         self._served: Counter[Worker] = Counter()  # all that are open, with their tasks so far
@@ -142,6 +143,11 @@ class _Shift(Generic[T]):
         except self.lost as error:
             self._close(worker)
             self._try_again(index, error)
+            return []
+        except Exception as error:  # the task's own: what runs beside it is waited for
+            self._idle.append(worker)
+            self._queue.clear()
+            self.failure = self.failure or error
             return []
         self._deaths_in_a_row = 0
         if self._served[worker] < self.crew.recycle_after:
@@ -171,8 +177,9 @@ class _Shift(Generic[T]):
             return
         self._queue.clear()
         if self.failure is None:
-            self.failure = WorkerError(
+            failure = WorkerError(
                 f"{told} ({type(error).__name__}; deaths in a row: {self._deaths_in_a_row}); look "
                 "for what ended the process (memory, signals), then run again what is left"
             )
-            self.failure.__cause__ = error
+            failure.__cause__ = error
+            self.failure = failure

@@ -270,3 +270,12 @@ def test_where_no_candidate_can_be_driven_safely_the_plan_is_infeasible(planner)
     controller.act(START, 0.0)
     assert controller.decisions[0].plan.status is Status.INFEASIBLE
     assert controller.decisions[0].outcome is Outcome.FALLBACK
+
+
+def test_a_robot_that_nearly_touches_something_may_still_drive_away(planner):
+    disc = Avoid(Ball((-1.0, -1.27), 0.167))  # 3 mm off
+    controller = RecedingHorizon(planner, disc, fallback="brake")
+    controller.reset(GOAL, 0)
+    controller.act(START, 0.0)
+    assert controller.decisions[0].reason.endswith("feasible")
+    assert controller.decisions[0].outcome is Outcome.PLANNED

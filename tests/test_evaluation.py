@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from glass_plan.arms import ARMS, Arm
 from glass_plan.constraints import Avoid, Ball
 from glass_plan.errors import ProtocolError, RequestError
 from glass_plan.evaluation import (
@@ -15,9 +16,11 @@ from glass_plan.evaluation import (
     load_results,
     results_folder,
     results_path,
+    settings_digest,
 )
 from glass_plan.executors import Local
 from glass_plan.measures import measures, roughness, trapped
+from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
 from glass_plan.report.comparison import _every_seed, write_comparison
@@ -76,6 +79,18 @@ def test_results_of_another_protocol_are_not_mixed(suite, folder):
         list(evaluate(other, "unguided", folder, episodes=1))
 
 
+def test_rows_of_other_settings_are_not_mixed(suite, folder):
+    arm = Arm(Sampling("gradient", weight=3.0))
+    with pytest.raises(ProtocolError, match="4 rows are of other settings"):
+        list(evaluate(suite, "glass-fks", folder, episodes=4, arm=arm))
+
+
+def test_settings_that_are_as_by_default_do_not_count(suite):
+    assert settings_digest(suite, Arm(Sampling())) == settings_digest(suite, ARMS["glass-fks"])
+    others = [Arm(Sampling(weight=3.0)), Arm(Sampling(), shield=True)]
+    assert len({settings_digest(suite, arm) for arm in (*others, ARMS["glass-fks"])}) == 3
+
+
 def test_an_unknown_method_is_refused(suite, tmp_path):
     with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
         list(evaluate(suite, "glass-fk", tmp_path, episodes=1))
@@ -123,9 +138,10 @@ def test_what_was_wanted_is_told_as_met_or_missed(folder, goals):
     text = write_comparison(folder, "glass-fks", goals)
     assert "met: glass-fks: safe % 100, wanted >= 99" in text
     assert "met: glass-fks: trapped % 0, wanted <= 1" in text
+    assert "MISSED: glass-fks ahead of mppi, which was not run: p 1" in text
     assert "MISSED: glass-fks ahead of unguided in success and safety, n = 2: p 1, wanted" in text
     kept = json.loads((folder / "tiny.json").read_text())["goals"]
-    assert [goal["met"] for goal in kept] == [True, True, False]
+    assert [goal["met"] for goal in kept] == [True, True, False, False]
 
 
 def test_goals_of_another_protocol_ask_nothing(folder, goals):
@@ -137,6 +153,8 @@ def test_goals_of_another_protocol_ask_nothing(folder, goals):
     ("text", "match"),
     [
         ("tiny: {glass-fks: {save: 99}}", "unknown goal 'save'; did you mean 'safe'"),
+        ("tiny: {glass-fks: {safe: high}}", "'safe' must be a number of percent, got 'high'"),
+        ("tiny: {glass-fks: {ahead of: mppi}}", "'ahead of' must be a list of methods"),
         ("tiny: [glass-fks]", "must be a mapping of methods"),
         ("- tiny", "must be a mapping of methods"),
         ("tiny: {", "cannot be read"),

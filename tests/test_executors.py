@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -197,3 +198,25 @@ def test_fewer_than_one_is_refused(crew):
 def test_an_episode_prints_as_its_name():
     task = EpisodeTask(ENV_ID, MODEL, Sampling(), seed=3, sampler_seed=1)
     assert str(task) == f"episode of {ENV_ID}, seed 3, sampler seed 1"
+
+
+class Fails:
+    """A task that raises by itself, or does not, after a moment."""
+
+    def __init__(self, fails, seconds):
+        self.fails, self.seconds = fails, seconds
+
+    def run(self):
+        time.sleep(self.seconds)
+        if self.fails:
+            raise ValueError("by itself")
+        return self.seconds
+
+
+def test_what_runs_beside_a_task_that_raises_is_not_lost():
+    ended = []
+    running = Local(2).run([Fails(True, 0.5), Fails(False, 3.0), Fails(False, 0.0)])
+    with pytest.raises(ValueError, match="by itself"):
+        for index, _ in running:
+            ended.append(index)
+    assert ended == [1]

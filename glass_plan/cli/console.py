@@ -40,9 +40,11 @@ def positive(**counts: int | None) -> None:
 
 
 def known_task(name: str) -> str:
-    """The name, if there is a recipe of it."""
-    from glass_envs.recipes import RECIPES
+    """The name, if there is a recipe of it, or demonstrations with the arm."""
+    from glass_envs.recipes import DEMONSTRATIONS, RECIPES
 
-    if name not in RECIPES:
-        raise RequestError(f"unknown task {name!r}{did_you_mean(name, RECIPES)}")
+    if name not in (*RECIPES, *DEMONSTRATIONS):
+        raise RequestError(
+            f"unknown task {name!r}{did_you_mean(name, (*RECIPES, *DEMONSTRATIONS))}"
+        )
     return name

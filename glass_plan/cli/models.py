@@ -38,13 +38,13 @@ def collect(
     from glass_plan.data import write_minari
 
     positive(steps=steps, episodes=episodes, workers=workers)
-    with_arm = task in recipes.DEMONSTRATIONS
+    with_arm = known_task(task) in recipes.DEMONSTRATIONS
     if (steps if with_arm else episodes) is not None:
         other, own = ("--steps", "--episodes") if with_arm else ("--episodes", "--steps")
         raise RequestError(f"collect: {task} is not counted by {other}; give {own}")
     if with_arm:
         return _demonstrate(task, episodes or recipes.EPISODES, workers, seed, dataset)
-    recipe = recipes.RECIPES[known_task(task)]
+    recipe = recipes.RECIPES[task]
     wanted = steps or recipe.data_steps
     with progress_bar() as bar:
         row = bar.add_task(f"driving {task}", total=wanted)
@@ -122,7 +122,9 @@ def train(
     from glass_plan.training import train as run_training
 
     positive(steps=steps, batch=batch)
-    recipe, config = recipes.RECIPES[known_task(task)], recipes.prior_config(task)
+    if known_task(task) in recipes.DEMONSTRATIONS:
+        raise RequestError(f"train: there is no recipe yet for a prior of {task}")
+    recipe, config = recipes.RECIPES[task], recipes.prior_config(task)
     folder = out or Path("runs") / task
     console.print(f"reading {data or recipes.dataset_id(task)}")
     rows = config.world.walls

@@ -41,6 +41,8 @@ DEPTH = 0.1
 """How far into a region a detour leads [m], if it is that deep."""
 END_RADIUS = 0.15
 """Of the region about a place that a way leads to [m]."""
+BACK = 8
+"""Points of a path before an obstacle, ``SPACING`` apart, from one of which a way has to lead."""
 SAME = 0.4
 """A way that soon comes so near [m] to a place passes by it."""
 
@@ -162,15 +164,18 @@ class Visits:
             return path
         fine = resampled(path, 4 * len(path), SPACING)
         away = np.min([_away(region, fine) for region in self.avoid], axis=0) - self.radius
+        ways = roads(about(path[-1]), self.walls, self.avoid, self.radius)
         for first, last in _runs(away < 0):
             if first == 0 or last == len(fine):
                 continue
-            ways = roads(about(path[-1]), self.walls, self.avoid, self.radius)
-            way = ways.way(fine[first - 1])
-            leads = np.isfinite(ways.lengths(fine[first - 1 : first])[0])
-            beside = way[: 2 * (last - first) + 10]  # as far as a way past it would take, at most
-            if leads and np.linalg.norm(beside - fine[last], axis=1).min() > SAME:
-                return np.concatenate([fine[:first], way, path[-1:]])
+            begin = max(0, first - BACK)
+            leads = begin + np.flatnonzero(np.isfinite(ways.lengths(fine[begin:first])))
+            if not len(leads):
+                continue
+            way = ways.way(fine[leads[-1]])
+            beside = way[: 2 * (last - leads[-1]) + 10]  # as far as a way past it would take
+            if np.linalg.norm(beside - fine[last], axis=1).min() > SAME:
+                return np.concatenate([fine[: leads[-1] + 1], way, path[-1:]])
         return path
 
     def _by(self, path: Array, region: Region, after: int) -> Array:

@@ -180,6 +180,8 @@ def _assumptions(certificate: Certificate) -> str:
         "their intervals take them as independent.",
         "Calibration and fresh scenes are drawn from one law, and driven by one closed loop: "
         "another planner, controller, budget or demanded margin needs another calibration.",
+        "The method was fixed before the calibration scenes were looked at. Where it was tuned on "
+        "them, the margin may be too small; what the fresh scenes say is not touched by that.",
         "The probability is that of promise and violation together, not that of a violation given "
         "the promise.",
         "Repeated splits have a finite fresh set each: their share is to be compared with the "

@@ -128,7 +128,9 @@ def _goals(
         if key != AHEAD
     ]
     for other in wanted.get(AHEAD, ()):
-        if other in others:
+        if other not in others:
+            goals.append(Goal(f"{name} ahead of {other}, which was not run: p", 1.0, SIGNIFICANT))
+        else:
             pair = compare(results, others[other]).success_and_safe
             p = pair.p_value if pair.value > 0 else 1.0
             told = f"{name} ahead of {other} in success and safety, n = {pair.n}: p"

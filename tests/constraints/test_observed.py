@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glass_plan.constraints import Avoid, Ball, Moving, Reach, SpeedLimit, as_observed
+from glass_plan.constraints import (
+    Avoid,
+    Ball,
+    Inflated,
+    Moving,
+    Reach,
+    SpeedLimit,
+    Union,
+    as_observed,
+)
 from glass_plan.constraints.observed import STRAIGHT
+from glass_plan.errors import SpecError
 
 PATROL = Moving(Ball((0.0, 0.0), 0.2), ((0.0, 0.0), (1.0, 0.0)), speed=0.5, loop=True)
 STAYS = Avoid(Ball((3.0, 0.0), 0.2)).named("stays")
@@ -49,3 +59,14 @@ def test_names_margins_and_what_does_not_move_are_kept():
 def test_parts_of_a_choice_are_observed_too():
     seen = as_observed(MOVES | STAYS, 0.3)
     assert seen != MOVES | STAYS
+
+
+def test_what_grows_about_a_moving_region_is_observed_too():
+    grown = Avoid(Inflated(PATROL, 0.1)).named("grown")
+    seen = as_observed(grown, 1.5)
+    assert away(seen, (2.0, 0.0), 2.5) == pytest.approx(2.0 - 1.25 - 0.3)
+
+
+def test_moving_regions_that_are_made_of_others_are_refused():
+    with pytest.raises(SpecError, match="cannot watch a Union"):
+        as_observed(Avoid(Union((PATROL, Ball((3.0, 0.0), 0.2)))), 0.0)
