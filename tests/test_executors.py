@@ -217,6 +217,5 @@ def test_what_runs_beside_a_task_that_raises_is_not_lost():
     ended = []
     running = Local(2).run([Fails(True, 0.5), Fails(False, 3.0), Fails(False, 0.0)])
     with pytest.raises(ValueError, match="by itself"):
-        for index, _ in running:
-            ended.append(index)
+        ended.extend(index for index, _ in running)
     assert ended == [1]

@@ -139,6 +139,13 @@ STRAIGHT = resampled(np.array([[-1.0, -1.0], [1.0, -1.0]]), 24, 0.4)
 """Along one side of the ring."""
 
 
+@pytest.mark.parametrize("shift", np.linspace(0.0, 0.09, 10))
+def test_a_closed_way_is_seen_wherever_the_points_of_a_path_fall(shift):
+    path = resampled(np.array([[-1.1 + shift, -1.0], [1.0, -1.0]]), 24, 0.4)
+    led = Visits([], RING, (Ball((0.0, -1.0), 0.42),), RADIUS).led(path, 0.4)
+    assert led[:, 1].max() > 0.5
+
+
 def led_round(*discs):
     return Visits([], RING, discs, RADIUS).led(STRAIGHT, 0.4)
 
