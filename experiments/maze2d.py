@@ -6,8 +6,8 @@ python experiments/maze2d.py --protocol plans --model maze2d-large --episodes 10
 reach: the unguided planner drives the unmodified PointMaze_*-v3 from random starts to random goals,
 or to the cell of the one goal that D4RL's maze has; success within D4RL's step limit, and D4RL's
 score of the episode return (steps within 0.5 m of the goal, until the limit). ``d4rl.json`` gathers
-all that was run. plans: share of unguided single-sample plans that touch a wall (segments, robot
-radius), from random starts at rest to random goals.
+what was run of the mazes' own priors. plans: share of unguided single-sample plans that touch a
+wall (segments, robot radius), from random starts at rest to random goals.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class RecedingHorizon:
         fallback: what acts when no feasible plan is found: ``"brake"`` follows an infeasible one
             only while its first violation is far off and then stops the robot; ``"follow"``
             follows the least violating one, which shows what the planner is worth by itself.
-        deadline: wall time [s] that one plan may take; None waits for it.
+        deadline: wall time [s] that one plan may take; None waits for it. The drives in the mind,
+            of some milliseconds each, come on top.
         shield: whether a last filter on every action may override it (``Shield``).
         aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
             unguided control arm says False and knows the walls only.

@@ -21,7 +21,7 @@ from torch.nn.functional import grid_sample
 from glass_plan.constraints import Avoid, Constraint, Grid, Region
 from glass_plan.guidance.tours import Map, Stop, shortest_tour
 from glass_plan.guidance.visits import SPACING, about
-from glass_plan.planner import Planner, visits
+from glass_plan.planner import Planner, grown, visits
 
 Array = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ class Cost:
         radius, walls = planner.prior.layout.radius, planner.walls.region
         assert isinstance(walls, Grid)
         parts = [part for part in judged.values() if isinstance(part, Avoid)]
-        still = tuple(part.region for part in parts[1:] if part.region.top_speed == 0)
+        still = tuple(grown(part) for part in parts[1:] if part.region.top_speed == 0)
         found = visits(judged, radius)
         chart = Map(walls, still, radius)
         stops = shortest_tour(state[:2], goal, found.tours if found is not None else (), chart)

@@ -234,12 +234,13 @@ def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
     assert isinstance(walls.region, Grid)
     tours = [tour for part in judged.values() if (tour := _tour(part))]
     others = [part for part in judged.values() if isinstance(part, Avoid)][1:]
-    avoid = tuple(
-        Inflated(part.region, part.clearance) if part.clearance else part.region
-        for part in others
-        if part.region.top_speed == 0
-    )
+    avoid = tuple(grown(part) for part in others if part.region.top_speed == 0)
     return Visits(tours, walls.region, avoid, radius) if tours or avoid else None
+
+
+def grown(part: Avoid) -> Region:
+    """The region with the clearance that is asked for around it."""
+    return Inflated(part.region, part.clearance) if part.clearance else part.region
 
 
 def _tour(part: Constraint) -> tuple[Region, ...]:

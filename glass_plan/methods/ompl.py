@@ -30,7 +30,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glass_plan.constraints import Avoid, Grid, Region
+from glass_plan.constraints import Avoid, Grid, Inflated, Region
 from glass_plan.errors import MissingPackageError
 from glass_plan.guidance.tours import Map, shortest_tour
 from glass_plan.guidance.visits import resampled
@@ -126,7 +126,8 @@ class Scene:
     @property
     def chart(self) -> Map:
         """The map of what stays."""
-        return Map(self.walls, tuple(region for region, _ in self.still), self.radius)
+        still = tuple(Inflated(region, kept) if kept else region for region, kept in self.still)
+        return Map(self.walls, still, self.radius)
 
     def tour(self, places: list[Array], planner: str, seed: int) -> Array:
         """A way (M, 2) from the first of some places (2,) to the last, by all."""
