@@ -157,7 +157,7 @@ def weights_digest(name: str) -> str:
 def _config(folder: Path) -> PriorConfig:
     try:
         return msgspec.json.decode((folder / CONFIG).read_bytes(), type=PriorConfig)
-    except (msgspec.DecodeError, OSError) as error:
+    except (msgspec.DecodeError, LayoutError, OSError) as error:
         raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}") from error
 
 
