@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints import All, Constraint, as_observed
 from glass_plan.errors import RequestError, did_you_mean
-from glass_plan.layout import Layout, Trajectory
+from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner, as_vector, ranked, speed_limit
+from glass_plan.progress import as_driven, head, remainder
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
 from glass_plan.tracking import Reference, brake, drive, slowed, track
@@ -231,11 +231,11 @@ class RecedingHorizon:
         A feasible plan whose drive does not keep what must always hold gives way to the next best
         that does, if one of the first ``TRIES`` does; it is INFEASIBLE if none does.
         """
-        driven = self._driven(plan, state, time)
         if plan.status is not Status.FEASIBLE:
             name = min(plan.margins, key=lambda key: plan.margins[key])
             evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
-            return plan, *self._acceptable(pursuit, plan, evidence, driven)
+            return plan, *self._acceptable(pursuit, plan, evidence, state, time)
+        driven = self._driven(plan, state, time)
         if self._holds(pursuit, driven):
             return plan, True, "feasible"
         for other in self._others(pursuit, plan):
@@ -243,7 +243,7 @@ class RecedingHorizon:
                 return other, True, "feasible"
         evidence = f"infeasible: its drive has margin {self._safety(pursuit).margin(driven):.3f}"
         plan = replace(plan, status=Status.INFEASIBLE)
-        return plan, *self._acceptable(pursuit, plan, evidence, driven)
+        return plan, *self._acceptable(pursuit, plan, evidence, state, time)
 
     def _others(self, pursuit: _Pursuit, plan: Plan) -> Iterator[Plan]:
         """The feasible candidates of a plan besides the one that it chose, the best first."""
@@ -275,12 +275,13 @@ class RecedingHorizon:
         return walls if pursuit.seen is None else walls & pursuit.seen
 
     def _acceptable(
-        self, pursuit: _Pursuit, plan: Plan, evidence: str, driven: Trajectory
+        self, pursuit: _Pursuit, plan: Plan, evidence: str, state: Array, time: float
     ) -> tuple[bool, str]:
         """Whether a plan that is not feasible, for some evidence, may be followed for a while."""
         if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
-        if float(self._safety(pursuit).margin(head(driven, SOON))) > 0:
+        soon = head(self._driven(plan, state, time), SOON)
+        if float(self._safety(pursuit).margin(soon)) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
         return False, evidence
 
@@ -301,47 +302,6 @@ def finite_state(observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
     if not np.isfinite(state).all():
         raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
     return state
-
-
-def as_driven(rows: Array, layout: Layout) -> Trajectory:
-    """What was seen of a drive, (K, 5) position, velocity and time, as a trajectory of K states."""
-    x = torch.zeros(len(rows), layout.dim, dtype=torch.float64)
-    x[:, layout.columns(("position", "velocity"))] = torch.from_numpy(rows[:, :4])
-    x[:-1, layout.slice("dt")] = torch.from_numpy(np.diff(rows[:, 4:], axis=0))
-    return Trajectory(x, layout, t_start=float(rows[0, 4]))
-
-
-def remainder(
-    plan: Plan, reference: Reference, now: float, state: Array, time: float
-) -> Trajectory:
-    """The rest of a plan from the present state, resampled to the plan's horizon.
-
-    Args:
-        plan: in hand.
-        reference: of the plan, from time zero.
-        now: time since the plan began [s].
-        state: (4,) present position and velocity; it replaces the plan's own.
-        time: of the episode [s].
-    """
-    whole = plan.trajectory
-    count = whole.x.shape[-2]
-    times = np.linspace(now, reference.end, count)
-    x = whole.x.clone()
-    layout = whole.layout
-    position, velocity = reference.spline(times), reference.spline(times, 1)
-    position[0], velocity[0] = state[:2], state[2:]
-    source = np.clip(np.searchsorted(plan.times - plan.times[0], times) - 1, 0, count - 1)
-    x = x[torch.from_numpy(source)]  # actions of the interval that holds each time
-    x[:, layout.slice("position")] = torch.from_numpy(position).to(x)
-    x[:, layout.slice("velocity")] = torch.from_numpy(velocity).to(x)
-    x[:, layout.slice("dt")] = float(times[1] - times[0])
-    return replace(whole, x=x, t_start=time)
-
-
-def head(trajectory: Trajectory, duration: float) -> Trajectory:
-    """The first ``duration`` seconds of one trajectory, at least two waypoints."""
-    inside = int((trajectory.times - trajectory.t_start <= duration).sum())
-    return replace(trajectory, x=trajectory.x[: max(2, inside + 1)])
 
 
 def _from_zero(plan: Plan, time: float) -> Plan:

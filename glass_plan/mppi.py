@@ -31,13 +31,13 @@ from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.constraints import Constraint
-from glass_plan.controller import TRACKED_SHARE, as_driven, finite_state
+from glass_plan.controller import TRACKED_SHARE, finite_state
 from glass_plan.errors import MissingPackageError, RequestError
 from glass_plan.mppi_costs import Cost, Settings
 from glass_plan.planner import Planner, speed_limit
+from glass_plan.progress import as_driven
 from glass_plan.records import Decision, Outcome
-from glass_plan.shield import integrate
-from glass_plan.tracking import slowed
+from glass_plan.tracking import integrate, slowed
 
 Array = NDArray[np.float64]
 

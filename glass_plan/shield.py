@@ -21,7 +21,7 @@ from torch import Tensor
 from glass_plan.checkpoint import Dynamics
 from glass_plan.constraints import Constraint
 from glass_plan.layout import Layout, Trajectory
-from glass_plan.tracking import BRAKE_GAIN, brake
+from glass_plan.tracking import BRAKE_GAIN, brake, integrate
 
 Array = NDArray[np.float64]
 
@@ -112,12 +112,3 @@ class Shield:
         x[:, :-1, self.layout.slice("action")] = torch.stack(actions, dim=1)
         x[..., self.layout.slice("dt")] = dt
         return Trajectory(x, self.layout, t_start=time)
-
-
-def integrate(
-    velocity: Float[Tensor, "... 2"], action: Float[Tensor, "... 2"], dynamics: Dynamics
-) -> Float[Tensor, "... 2"]:
-    """Velocity after one physics step: MuJoCo's Euler with implicit damping, clipped before it."""
-    held = velocity.clamp(-dynamics.max_speed, dynamics.max_speed)
-    change = (dynamics.gear * action - dynamics.damping * held) * dynamics.dt
-    return held + change / (dynamics.mass + dynamics.dt * dynamics.damping)

@@ -7,15 +7,19 @@ of the plan's waypoints and velocities.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
+from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.records import Plan
 
 Array = NDArray[np.float64]
+Motion = TypeVar("Motion", Array, Tensor)
+"""Of one robot, or of many side by side."""
 
 KP, KD = 10.0, 2.0
 """Feedback gains [1/m], [s/m]: 15 rad/s and 1.5 times critical damping on PointMaze's ball."""
@@ -79,7 +83,7 @@ def drive(
     Returns:
         (K, 5) position [m], velocity [m/s] and plan time [s] at every control step.
     """
-    dt, gain = dynamics.dt, dynamics.dt / (dynamics.mass + dynamics.dt * dynamics.damping)
+    dt = dynamics.dt
     times = dt * np.arange(max(2, round(reference.end / dt) + 1))
     now = np.minimum(times, reference.end)
     ahead = np.minimum(times + 0.5 * dt, reference.end)
@@ -95,13 +99,25 @@ def drive(
     driven[:, 4] = times
     for k in range(len(times)):
         driven[k, :2], driven[k, 2:4] = x, v
-        v = v.clip(-dynamics.max_speed, dynamics.max_speed)
         action = (asked[k] - KP * x - KD * v).clip(-1, 1)
         if max_speed is not None:
             action = slowed(action, v, max_speed, dynamics)
-        v = v + gain * (dynamics.gear * action - dynamics.damping * v)
+        v = integrate(v, action, dynamics)
         x = x + dt * v
     return driven
+
+
+def integrate(velocity: Motion, action: Motion, dynamics: Dynamics) -> Motion:
+    """Velocity after one physics step: MuJoCo's Euler with implicit damping, clipped before it.
+
+    Args:
+        velocity: (..., 2) now [m/s].
+        action: (..., 2) in [-1, 1].
+        dynamics: of the robot.
+    """
+    held = velocity.clip(-dynamics.max_speed, dynamics.max_speed)
+    change = (dynamics.gear * action - dynamics.damping * held) * dynamics.dt
+    return held + change / (dynamics.mass + dynamics.dt * dynamics.damping)
 
 
 def slowed(action: Array, velocity: Array, max_speed: float, dynamics: Dynamics) -> Array:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from glass_plan.constraints import Avoid, Ball, Moving, Reach, as_observed
-from glass_plan.controller import CHECK_EVERY, RecedingHorizon, head, remainder
+from glass_plan.controller import CHECK_EVERY, RecedingHorizon
 from glass_plan.errors import RequestError
 from glass_plan.planner import Planner
+from glass_plan.progress import head, remainder
 from glass_plan.records import Outcome, Status
 from glass_plan.rollout import run_episode
 from glass_plan.tracking import Reference, brake

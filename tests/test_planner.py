@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from glass_plan.constraints import Avoid, Ball, Box, Moving, Prefer, Reach, SpeedLimit, parse_spec
-from glass_plan.controller import remainder
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
 from glass_plan.methods import Sampling
 from glass_plan.planner import ENOUGH, Planner, choose
+from glass_plan.progress import remainder
 from glass_plan.records import Status
 from glass_plan.strengths import Constant, Ramp, Window
 from glass_plan.tracking import Reference

@@ -11,7 +11,8 @@ from glass_envs.mazes import MAZES
 from glass_envs.recipes import dynamics
 from glass_plan.constraints import Avoid, Ball, Box, Drifting, SpeedLimit
 from glass_plan.layout import POINT_MASS
-from glass_plan.shield import MARGIN, Shield, integrate
+from glass_plan.shield import MARGIN, Shield
+from glass_plan.tracking import integrate
 
 BALL = dynamics(MAZES["maze2d-umaze"])
 AHEAD = Avoid(Box((1.0, -5.0), (2.0, 5.0)))

@@ -145,14 +145,19 @@ def test_above_the_limit_it_brakes_as_hard_as_it_can():
 
 
 @pytest.mark.parametrize(
-    ("plan", "max_speed"),
-    [(straight(), None), (corner(), None), (straight(), 2.0)],
-    ids=["straight", "corner", "slowed"],
+    ("plan", "velocity", "max_speed"),
+    [
+        (straight(), (0.5, -0.2), None),
+        (corner(), (0.5, -0.2), None),
+        (straight(), (0.5, -0.2), 2.0),
+        (straight(), (5.2, 0.1), None),  # faster than the simulator lets a step begin
+    ],
+    ids=["straight", "corner", "slowed", "fast"],
 )
-def test_what_following_comes_to_is_known_before(env, plan, max_speed):
+def test_what_following_comes_to_is_known_before(env, plan, velocity, max_speed):
     """To the last digits, off the plan's start and with a speed of its own."""
     reference, dynamics = Reference.of(plan), Planner.from_pretrained(MODEL).dynamics
-    start, velocity = (START[0], START[1] + 0.03), (0.5, -0.2)
+    start = START[0], START[1] + 0.03
 
     def act(state, time):
         action = track(reference, state, time, dynamics)
