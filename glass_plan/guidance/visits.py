@@ -164,10 +164,10 @@ class Visits:
             return path
         fine = resampled(path, 4 * len(path), SPACING)
         away = np.min([_away(region, fine) for region in self.avoid], axis=0) - self.radius
-        ways = roads(about(path[-1]), self.walls, self.avoid, self.radius)
         for first, last in _runs(away < 0):
             if first == 0 or last == len(fine):
                 continue
+            ways = roads(about(path[-1]), self.walls, self.avoid, self.radius)
             begin = max(0, first - BACK)
             leads = begin + np.flatnonzero(np.isfinite(ways.lengths(fine[begin:first])))
             if not len(leads):
