@@ -21,7 +21,7 @@ from glass_plan.evaluation import load_results
 from glass_plan.goals import AHEAD, AT_LEAST, SIGNIFICANT, Goal, load_goals
 from glass_plan.provenance import made_by
 from glass_plan.results import Results, Row
-from glass_plan.safety import SafetyReport, compare, paired
+from glass_plan.safety import Comparison, SafetyReport, compare, paired
 from glass_plan.statistics import PairedDifference, Rate
 from glass_plan.tables import Entry, markdown_table
 
@@ -62,7 +62,10 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
         for goal in _goals(results[name], reports[name], asked, results)
     ]
     title = f"{protocol.name}, protocol {protocol.digest}"
-    pairs = [_pair(results[against], other) for other in others]
+    pairs = [
+        _pair(pair, paired(results[against], other))
+        for pair, other in zip(compared, others, strict=True)
+    ]
     text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n"
     text += markdown_table(list(pairs[0]), pairs) + "\n" if pairs else ""
     text += "".join(f"- {goal}\n" for goal in reached)
@@ -165,8 +168,8 @@ def _rounded(value: float, digits: int) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
 
 
-def _pair(first: Results, second: Results) -> Entry:
-    pair, rows = compare(first, second), paired(first, second)
+def _pair(pair: Comparison, rows: Sequence[tuple[Row, Row]]) -> Entry:
+    """Two methods in a line, and their first plans, where both plan."""
     planned = [(a.info.get(FIRST_PLAN), b.info.get(FIRST_PLAN)) for a, b in rows]
     known = [(bool(a), bool(b)) for a, b in planned if a is not None and b is not None]
     return {
