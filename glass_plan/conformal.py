@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+from scipy import stats
 
 from glass_plan.errors import RequestError
 from glass_plan.results import PROMISED, Row

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from scipy import special  # type: ignore[import-untyped, unused-ignore]
+from scipy import special
 
 from glass_plan.errors import RequestError
 
