@@ -5,7 +5,7 @@ Settings were chosen on tuning scenes: of most methods by ``experiments/tune.py`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from glass_plan.methods import Sampling
@@ -33,14 +33,17 @@ class Arm:
     controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
 
 
+_BEST_OF_N = Sampling.best_of(24, 4)
+_GRADIENT = Sampling("gradient", transitions=12, inner_steps=1, weight=20.0)
+
 ARMS: dict[str, Arm] = {
     "unguided": Arm(Sampling.unguided(96), "follow", aware=False),
-    "best-of-n": Arm(Sampling.best_of(24, 4)),
-    "best-of-n-detours": Arm(Sampling("best-of-n-detours", 24, 4, inner_steps=1)),
+    "best-of-n": Arm(_BEST_OF_N),
+    "best-of-n-detours": Arm(replace(_BEST_OF_N, method="best-of-n-detours")),
     "best-of-n-glass": Arm(Sampling("best-of-n-glass", 24, 2)),
-    "gradient": Arm(Sampling("gradient", transitions=12, inner_steps=1, weight=20.0)),
-    "pcgrad": Arm(Sampling("pcgrad", transitions=12, inner_steps=1, weight=20.0)),
-    "conflict-gate": Arm(Sampling("conflict-gate", transitions=12, inner_steps=1, weight=20.0)),
+    "gradient": Arm(_GRADIENT),
+    "pcgrad": Arm(replace(_GRADIENT, method="pcgrad")),
+    "conflict-gate": Arm(replace(_GRADIENT, method="conflict-gate")),
     "barrier": Arm(Sampling("barrier", weight=8.0, warm_t=0.2)),
     "projection": Arm(Sampling("best-of-n", 12, 8, inner_steps=1, hard=0.02)),
     "sde-fks": Arm(Sampling("sde-fks", 16, 3)),
@@ -53,10 +56,8 @@ ARMS: dict[str, Arm] = {
     "glass-fks": Arm(Sampling()),
     "glass-fks-no-detours": Arm(Sampling(detours=False)),
     "glass-fks+shield": Arm(Sampling(), shield=True),
-    "best-of-n-observed": Arm(Sampling.best_of(24, 4), observed=True),
-    "gradient-observed": Arm(
-        Sampling("gradient", transitions=12, inner_steps=1, weight=20.0), observed=True
-    ),
+    "best-of-n-observed": Arm(_BEST_OF_N, observed=True),
+    "gradient-observed": Arm(_GRADIENT, observed=True),
     "glass-fks-observed": Arm(Sampling(), observed=True),
 }
 """By name; every one spends at most 100 network rows a plan. Those that ``experiments/tune.py``
