@@ -12,9 +12,8 @@ wall (segments, robot radius), from random starts at rest to random goals.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +60,7 @@ class Args:
         first_seed: of the environment; 1000 and above are reported seeds.
         goals: random, or d4rl for the one goal of each of D4RL's mazes (reach).
         ode_steps: network rows of the single unguided sample.
+        force_share: of the force that plans use (reach); chosen of 0.75, 0.9 and 1 on seeds 0-49.
         workers: processes.
         out: folder of the results.
         smoke: a few seconds on the smallest maze, to see that it runs.
@@ -72,6 +72,7 @@ class Args:
     first_seed: int = 1000
     goals: Literal["random", "d4rl"] = "random"
     ode_steps: int = 20
+    force_share: float = 1.0
     workers: int = 2
     out: Path = Path("out/maze2d")
     smoke: bool = False
@@ -96,7 +97,8 @@ def reach(args: Args, task: str) -> None:
     maze = MAZES[task]
     name = Path(args.model).name
     run = f"reach-{name}" + ("-d4rl" if args.goals == "d4rl" else "")
-    path = args.out / f"{run}-{args.ode_steps}.jsonl"
+    path = args.out / f"{run}-{args.ode_steps}-{args.force_share:g}.jsonl"
+    sampling = replace(Sampling.unguided(args.ode_steps), force_share=args.force_share)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)
@@ -104,7 +106,7 @@ def reach(args: Args, task: str) -> None:
         EpisodeTask(
             env_id=ENV_IDS[task],
             model=args.model,
-            sampling=Sampling.unguided(args.ode_steps),
+            sampling=sampling,
             seed=seed,
             sampler_seed=seed,
             aware=False,
@@ -123,7 +125,7 @@ def reach(args: Args, task: str) -> None:
     for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
         paid = {"d4rl_return": float(d4rl_return(episode))}
         row = Row.of(episode, episode.seed)
-        append_row(path, dataclasses.replace(row, info=paid, commit=commit()))
+        append_row(path, replace(row, info=paid, commit=commit()))
     rows = [row for row in read_rows(path) if row.seed in seeds]
     raw = np.array([row.info["d4rl_return"] for row in rows])
     wins = sum(row.success for row in rows)
@@ -180,7 +182,7 @@ def write_scores(out: Path) -> None:
             goals.append(Goal(f"mean of the three, {kind} goals", mean, VETERAN, above=True))
     whole = {
         "made by": made_by(run["commit"] for run in runs),
-        "goals": [{**dataclasses.asdict(goal), "met": goal.met} for goal in goals],
+        "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
         "table": table,
     }
     (out / "d4rl.json").write_text(json.dumps(whole, indent=1))

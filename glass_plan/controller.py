@@ -79,6 +79,9 @@ class RecedingHorizon:
             unguided control arm says False and knows the walls only.
         observed: whether of moving regions only the present place and velocity are known, at each
             check anew (``constraints.as_observed``), and not where they will go.
+        monitored: whether plans are driven in the mind, and the one in hand is judged at every
+            check. Without, the best one is followed, as bad as it may be, until it ends or is
+            lost, as planners are published: this shows what plans are worth by themselves.
 
     Raises:
         RequestError: an unknown fallback, or a shield, which reads motions in advance, where they
@@ -95,6 +98,7 @@ class RecedingHorizon:
         shield: bool = False,
         aware: bool = True,
         observed: bool = False,
+        monitored: bool = True,
     ) -> None:
         if observed and shield:
             raise RequestError(
@@ -106,7 +110,7 @@ class RecedingHorizon:
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
         self.constraints = constraints if aware else None
-        self.observed = observed
+        self.observed, self.monitored = observed, monitored
         known = {} if self.constraints is None else self.constraints.parts()
         self._max_speed = speed_limit(known, TRACKED_SHARE)
         asked = planner.walls if constraints is None else planner.walls & constraints
@@ -180,7 +184,8 @@ class RecedingHorizon:
             pursuit.seen = as_observed(pursuit.asked, time)
         rest, why = self._rest(pursuit, state, time)
         if why == "":
-            self._note(pursuit, time, Outcome.REUSED, "the rest of the plan holds")
+            seen = "the rest of the plan holds" if self.monitored else "not monitored"
+            self._note(pursuit, time, Outcome.REUSED, seen)
             return
         began = clock.perf_counter()
         plan = self.planner.plan(
@@ -217,6 +222,8 @@ class RecedingHorizon:
         rest = remainder(pursuit.plan, pursuit.reference, now, state, time)
         if off > LOST:
             return rest, f"{off:.2f} m off the plan"
+        if not self.monitored:
+            return rest, ""
         margin = float(self._judged(pursuit).margin(rest))
         was_feasible = pursuit.plan.status is Status.FEASIBLE
         if margin <= 0 or not was_feasible:
@@ -231,6 +238,8 @@ class RecedingHorizon:
         A feasible plan whose drive does not keep what must always hold gives way to the next best
         that does, if one of the first ``TRIES`` does; it is INFEASIBLE if none does.
         """
+        if not self.monitored:
+            return plan, True, f"{plan.status}, not monitored"
         if plan.status is not Status.FEASIBLE:
             name = min(plan.margins, key=lambda key: plan.margins[key])
             evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"

@@ -153,6 +153,7 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
         fallback=arm.fallback,
         shield=arm.shield,
         observed=arm.observed,
+        monitored=suite.monitored,
         controller=arm.controller,
         env_kwargs={
             "constraints": scene.constraints,

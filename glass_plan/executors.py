@@ -41,6 +41,7 @@ class EpisodeTask:
         fallback: of the controller.
         shield: of the controller.
         observed: of the controller.
+        monitored: of the controller.
         controller: that drives.
         env_kwargs: of the environment.
         options: of its reset.
@@ -57,6 +58,7 @@ class EpisodeTask:
     fallback: Literal["brake", "follow"] = "brake"
     shield: bool = False
     observed: bool = False
+    monitored: bool = True
     controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
@@ -92,6 +94,7 @@ class EpisodeTask:
             shield=self.shield,
             aware=self.aware,
             observed=self.observed,
+            monitored=self.monitored,
         )
 
 

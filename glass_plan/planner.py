@@ -6,6 +6,7 @@ exact margins and chooses by rule. Knows no simulator.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -135,15 +136,22 @@ class Planner:
         def expired() -> bool:
             return deadline is not None and time.perf_counter() - began > deadline
 
+        max_speed = speed_limit(judged)
+        drivable = functools.partial(
+            retime,
+            dynamics=self.dynamics,
+            max_speed=max_speed,
+            force_share=self.sampling.force_share,
+        )
         everything = self.walls if constraints is None else self.walls & constraints
         request = Request(
             denoise=denoise,
             sampling=self.sampling,
-            dynamics=self.dynamics,
+            drivable=drivable,
             parts=judged,
             penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
             t_start=t_start,
-            max_speed=speed_limit(judged),
+            max_speed=max_speed,
             visits=visits(judged, self.prior.layout.radius),
             spacing=self.config.spacing,
             t_grid=grid,
@@ -154,12 +162,9 @@ class Planner:
         draw = METHODS[self.sampling.method](request)
         extra = [] if warm_start is None else [self.prior.from_world(warm_start)[None]]
         drawn = self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start)
-        candidates = retime(
-            settle(drawn, self.config.spacing / 2), self.dynamics, max_speed=speed_limit(judged)
-        )
+        candidates = drivable(settle(drawn, self.config.spacing / 2))
         if self.sampling.hard is not None and not expired():
-            nearest = repair(candidates, everything.hard(self.sampling.hard))
-            candidates = retime(nearest, self.dynamics, max_speed=speed_limit(judged))
+            candidates = drivable(repair(candidates, everything.hard(self.sampling.hard)))
         best, margins, feasible = choose(candidates, judged)
         verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE
         return Plan(

@@ -15,7 +15,7 @@ Seeds below 100 are for tuning, the others are reported; the two are never run t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -96,11 +96,13 @@ class Suite:
         protocol: what is hashed.
         model: checkpoint that all methods draw from.
         scenes: by seed.
+        monitored: whether controllers check plans while they follow them (``RecedingHorizon``).
     """
 
     protocol: EvalProtocol
     model: str
     scenes: Mapping[int, Scene]
+    monitored: bool = True
 
     @classmethod
     def of(cls, protocol: EvalProtocol) -> Self:
@@ -112,7 +114,8 @@ class Suite:
         try:
             values = yaml.safe_load(protocol.scenes)
             scenes = [Scene.from_dict(scene) for scene in values["scenes"]]
-            return cls(protocol, str(values["model"]), {scene.seed: scene for scene in scenes})
+            by_seed = {scene.seed: scene for scene in scenes}
+            return cls(protocol, str(values["model"]), by_seed, values.get("monitored", True))
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ProtocolError(
                 f"protocol {protocol.name!r}: its scenes cannot be read ({error!r}); take results "
@@ -120,8 +123,14 @@ class Suite:
             ) from error
 
 
-def load_suite(path: str | Path, split: Split = "reported") -> Suite:
+def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool = True) -> Suite:
     """One split of a protocol file.
+
+    Args:
+        path: of the file.
+        split: which seeds.
+        monitored: whether controllers check plans while they follow them. If not, this is another
+            protocol, NAME-unmonitored, that shows what plans are worth by themselves.
 
     Raises:
         ProtocolError: unreadable, unknown or missing keys, or a scene that is none.
@@ -141,11 +150,14 @@ def load_suite(path: str | Path, split: Split = "reported") -> Suite:
     except (KeyError, TypeError, ValueError, SpecError, ProtocolError) as error:
         raise ProtocolError(f"{path}: {error}") from error
     kept = {s.seed: s for s in scenes if (s.seed < TUNING_SEEDS) == (split == "tuning")}
-    text = yaml.safe_dump(
-        {"model": model, "scenes": [scene.to_dict() for scene in kept.values()]}, sort_keys=True
-    )
+    hashed = {"model": model, "scenes": [scene.to_dict() for scene in kept.values()]}
+    if not monitored:
+        hashed["monitored"] = False
+    text = yaml.safe_dump(hashed, sort_keys=True)
     protocol = EvalProtocol.from_dict({**values, "scenes": text, "seeds": tuple(kept)})
-    return Suite(protocol, model, kept)
+    if not monitored:
+        protocol = replace(protocol, name=f"{protocol.name}-unmonitored")
+    return Suite(protocol, model, kept, monitored)
 
 
 def dump_suite(header: Mapping[str, Any], scenes: Sequence[Scene]) -> str:

@@ -17,7 +17,7 @@ from glass_plan.checkpoint import Dynamics
 from glass_plan.layout import Trajectory
 
 FORCE_SHARE = 0.75
-"""Share of the force limit that a plan may use; the rest is the tracker's."""
+"""Share of the force limit that a plan may use by default; the rest is the tracker's."""
 AXIS_SHARE = 0.7
 """Of that, what the tangential and the lateral part may each use (0.7^2 + 0.7^2 < 1)."""
 SHORTEST = 1e-5
@@ -25,7 +25,11 @@ SHORTEST = 1e-5
 
 
 def retime(
-    trajectory: Trajectory, dynamics: Dynamics, *, max_speed: float | None = None
+    trajectory: Trajectory,
+    dynamics: Dynamics,
+    *,
+    max_speed: float | None = None,
+    force_share: float = FORCE_SHARE,
 ) -> Trajectory:
     """The fastest drive along the same path, with the velocities and actions that belong to it.
 
@@ -33,6 +37,7 @@ def retime(
         trajectory: (..., H, D); its first velocity is the present one and stays.
         dynamics: of the robot.
         max_speed: [m/s] besides the dynamics' own limit.
+        force_share: of the force limit that the drive may use.
 
     Returns:
         The path with new ``dt``, ``velocity`` and ``action``; it ends at rest.
@@ -43,7 +48,7 @@ def retime(
     tangent = _tangents(step / length[..., None])
     start = (velocity[..., 0, :] * tangent[..., 0, :]).sum(-1).clamp_min(0.0)
     fastest = min(dynamics.max_speed, max_speed or dynamics.max_speed)
-    accel = FORCE_SHARE * AXIS_SHARE * dynamics.gear / dynamics.mass
+    accel = force_share * AXIS_SHARE * dynamics.gear / dynamics.mass
     speed = _speed_profile(length, tangent, start, accel, fastest)
     from_rest_to_rest = 0.5 * (accel * length).sqrt()  # no interval is slower on average
     mean = torch.maximum(0.5 * (speed[..., 1:] + speed[..., :-1]), from_rest_to_rest)

@@ -244,6 +244,22 @@ def test_what_moves_is_known_by_watching_only(planner):
     assert float(as_observed(spec, 0.0).margin(seen.trajectory)) == seen.margins["patrol"]
 
 
+def test_without_a_monitor_the_best_plan_is_followed_as_bad_as_it_is(planner):
+    plan = planner.plan(START, GOAL, seed=0)
+    middle = plan.states[len(plan.states) // 2, :2]
+    hit = Avoid(Ball(tuple(middle), 0.3)).named("disc")
+    assert float(hit.margin(plan.trajectory)) < 0
+    bad = replace(plan, status=Status.INFEASIBLE, margins={"disc": -0.3})
+    controller = RecedingHorizon(Fixed(planner, bad), hit, fallback="brake", monitored=False)
+    env = gymnasium.make(ENV_ID, constraints=hit)
+    episode = run_episode(env, controller, seed=0, options=PLACES)
+    env.close()
+    assert episode.success
+    assert episode.margins["disc"].min() < 0
+    assert [d.outcome for d in episode.decisions].count(Outcome.PLANNED) == 1
+    assert Outcome.FALLBACK not in {d.outcome for d in episode.decisions}
+
+
 def test_a_shield_that_reads_motions_in_advance_is_refused_where_they_are_observed(planner):
     with pytest.raises(RequestError, match="leave out shield"):
         RecedingHorizon(planner, None, fallback="brake", shield=True, observed=True)

@@ -91,6 +91,17 @@ def test_settings_that_are_as_by_default_do_not_count(suite):
     assert len({settings_digest(suite, arm) for arm in (*others, ARMS["glass-fks"])}) == 3
 
 
+@pytest.mark.parametrize("monitored", [True, False])
+def test_only_a_monitor_keeps_from_following_a_way_that_is_closed(monitored, tmp_path):
+    closed = replace(SCENES[0], constraints=Avoid(Ball((1.0, 0.0), 0.5)).named("closed"))
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_suite(HEADER, [closed]))
+    suite = load_suite(path, monitored=monitored)
+    (row,) = evaluate(suite, "best-of-n", tmp_path / "out", episodes=1, executor=Local(1))
+    assert (row.safe, row.success) == (monitored, not monitored)
+    assert ("fallback" in row.outcomes) == monitored
+
+
 def test_an_unknown_method_is_refused(suite, tmp_path):
     with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
         list(evaluate(suite, "glass-fk", tmp_path, episodes=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def straight(count=24):
 def prox():
     denoise = build_prior(tiny.CONFIG).condition(torch.zeros(4), torch.tensor([2.0, 0.0]))
     reward = DISC.soft(weight=1.0, buffer=0.05)
-    return TrajectoryProx(denoise, reward, tiny.BALL, steps=12)
+    return TrajectoryProx(denoise, reward, partial(retime, dynamics=tiny.BALL), steps=12)
 
 
 def test_a_straight_way_is_bent_around_a_disc(prox):

@@ -10,7 +10,7 @@ import yaml
 
 from glass_plan.constraints import Avoid, Ball, Reach
 from glass_plan.errors import ProtocolError
-from glass_plan.protocols import Scene, dump_suite, load_suite
+from glass_plan.protocols import Scene, Suite, dump_suite, load_suite
 
 HEADER = {
     "name": "tiny",
@@ -46,6 +46,16 @@ def test_tuning_and_reported_scenes_never_mix(path: Path) -> None:
 
 def test_all_scenes_come_once_before_any_comes_again(path: Path) -> None:
     assert load_suite(path).protocol.cases == ((1000, 0), (1001, 0), (1000, 1), (1001, 1))
+
+
+def test_the_same_scenes_without_a_monitor_are_another_protocol(path: Path) -> None:
+    suite, bare = load_suite(path), load_suite(path, monitored=False)
+    assert bare.protocol.name == f"{suite.protocol.name}-unmonitored"
+    assert bare.scenes == suite.scenes
+    assert bare.protocol.digest != suite.protocol.digest
+    assert (suite.monitored, bare.monitored) == (True, False)
+    assert Suite.of(bare.protocol) == bare
+    assert Suite.of(suite.protocol) == suite
 
 
 def test_the_digest_is_of_the_scenes_too(path: Path) -> None:

@@ -35,6 +35,11 @@ def test_a_line_from_rest_to_rest_takes_the_time_of_the_triangle_profile():
     assert float(driven.channel("velocity")[-1].norm()) == pytest.approx(0, abs=1e-9)
 
 
+def test_twice_the_share_of_the_force_takes_the_root_of_half_the_time():
+    times = [retime(along(line(0.5)), BALL, force_share=share).times[-1] for share in (0.45, 0.9)]
+    assert float(times[0] / times[1]) == pytest.approx(math.sqrt(2), rel=1e-3)
+
+
 def test_a_speed_limit_makes_it_a_trapezoid():
     driven = retime(along(line(3.0, 600)), BALL, max_speed=1.5)
     ramps = 1.5 / ACCEL

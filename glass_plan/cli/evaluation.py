@@ -25,6 +25,7 @@ def evaluate(
     workers: int = 2,
     executor: Literal["local", "ray"] = "local",
     split: Literal["reported", "tuning"] = "reported",
+    unmonitored: bool = False,
     out: Path = OUT,
 ) -> int:
     """Run a method in closed loop on a protocol's scenes; run again to resume or to add episodes.
@@ -42,6 +43,8 @@ def evaluate(
             An episode whose process dies is run again, up to three times in all; after 100 episodes
             a process is replaced.
         split: reported scenes, or those for tuning.
+        unmonitored: follow each plan until it ends or is lost, as planners are published, instead
+            of checking it while it is followed: what plans are worth by themselves.
         out: folder of results, one folder a protocol and one file a method.
     """
     from glass_plan.evaluation import evaluate as run
@@ -51,7 +54,7 @@ def evaluate(
     from glass_plan.safety import SafetyReport, read_rows
 
     positive(episodes=episodes, workers=workers)
-    suite = load_suite(protocol, split)
+    suite = load_suite(protocol, split, monitored=not unmonitored)
     folder = results_folder(out, suite, split)
     with progress_bar() as bar:
         row = bar.add_task(f"{suite.protocol.name}, {method}", total=episodes)

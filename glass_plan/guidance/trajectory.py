@@ -10,18 +10,18 @@ constraints pull at once. What gradients cannot find, a region behind a wall, is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.checkpoint import Dynamics
 from glass_plan.guidance.gradient import gradient
 from glass_plan.guidance.visits import Visits
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
-from glass_plan.retiming import SHORTEST, retime
+from glass_plan.retiming import SHORTEST
 from glass_plan.rewards import Reward
 
 
@@ -32,9 +32,8 @@ class TrajectoryProx:
     Args:
         denoise: the prior of one request.
         reward: what to ascend, in world units: <= 0, and 0 where nothing is violated.
-        dynamics: of the robot, for drivable speeds.
+        drivable: gives a path the speeds that the robot drives it at (``retime``).
         t_start: plan time of the first waypoint [s].
-        max_speed: [m/s] besides the dynamics' own limit.
         steps: gradient steps per call.
         step_size: largest displacement of a waypoint per step [m].
         smoothing: length scale along the way [m] over which a displacement spreads.
@@ -45,9 +44,8 @@ class TrajectoryProx:
 
     denoise: ConditionedPrior
     reward: Reward
-    dynamics: Dynamics
+    drivable: Callable[[Trajectory], Trajectory]
     t_start: float = 0.0
-    max_speed: float | None = None
     steps: int = 8
     step_size: float = 0.08
     smoothing: float = 0.3
@@ -71,7 +69,7 @@ class TrajectoryProx:
         kernel = smoothing_kernel(trajectory.channel("position"), self.smoothing)
         moved = self._descend(trajectory, kernel, self.reward.at(t))
         bent = with_positions(trajectory, moved)
-        return retime(bent, self.dynamics, max_speed=self.max_speed)
+        return self.drivable(bent)
 
     def _descend(
         self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"], reward: Reward

@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from glass_plan import kernels
-from glass_plan.checkpoint import Dynamics
 from glass_plan.constraints import Constraint
 from glass_plan.guidance import Visits
 from glass_plan.kernels.value import Potential
+from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
+from glass_plan.retiming import FORCE_SHARE
 from glass_plan.rewards import Reward
 
 UNGUIDED_TEMPERATURE = 0.7
@@ -40,6 +41,7 @@ class Sampling:
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
         hard: margin for which violating candidates are projected at last; None leaves them be.
+        force_share: of the robot's force that plans use; the rest is the tracker's.
         detours: whether ``glass-fks`` leads trajectories to regions that they miss (``Visits``).
     """
 
@@ -54,6 +56,7 @@ class Sampling:
     temperature: float = 1.0
     warm_t: float = 0.5
     hard: float | None = None
+    force_share: float = FORCE_SHARE
     detours: bool = True
 
     @classmethod
@@ -85,7 +88,7 @@ class Request:
     Args:
         denoise: the prior between this start and goal.
         sampling: the settings.
-        dynamics: of the robot.
+        drivable: gives a path the speeds that the robot drives it at.
         parts: what must hold, the walls included, by name.
         penalty: log-potential of all of them over flow time, to be raised.
         t_start: plan time of the first waypoint [s].
@@ -100,7 +103,7 @@ class Request:
 
     denoise: ConditionedPrior
     sampling: Sampling
-    dynamics: Dynamics
+    drivable: Callable[[Trajectory], Trajectory]
     parts: Mapping[str, Constraint]
     penalty: Reward
     t_start: float

@@ -25,9 +25,8 @@ def glass_fks(request: Request) -> Draw:
     prox = TrajectoryProx(
         request.denoise,
         request.penalty,
-        request.dynamics,
+        request.drivable,
         request.t_start,
-        request.max_speed,
         visits=request.visits if sampling.detours else None,
         spacing=request.spacing,
     )
