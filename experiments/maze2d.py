@@ -60,7 +60,7 @@ class Args:
         first_seed: of the environment; 1000 and above are reported seeds.
         goals: random, or d4rl for the one goal of each of D4RL's mazes (reach).
         ode_steps: network rows of the single unguided sample.
-        force_share: of the force that plans use (reach); chosen of 0.75, 0.9 and 1 on seeds 0-49.
+        effort: share of the force that plans use (reach); chosen of 0.75, 0.9 and 1 on seeds 0-49.
         workers: processes.
         out: folder of the results.
         smoke: a few seconds on the smallest maze, to see that it runs.
@@ -72,7 +72,7 @@ class Args:
     first_seed: int = 1000
     goals: Literal["random", "d4rl"] = "random"
     ode_steps: int = 20
-    force_share: float = 1.0
+    effort: float = 1.0
     workers: int = 2
     out: Path = Path("out/maze2d")
     smoke: bool = False
@@ -97,8 +97,8 @@ def reach(args: Args, task: str) -> None:
     maze = MAZES[task]
     name = Path(args.model).name
     run = f"reach-{name}" + ("-d4rl" if args.goals == "d4rl" else "")
-    path = args.out / f"{run}-{args.ode_steps}-{args.force_share:g}.jsonl"
-    sampling = replace(Sampling.unguided(args.ode_steps), force_share=args.force_share)
+    path = args.out / f"{run}-{args.ode_steps}-{args.effort:g}.jsonl"
+    sampling = replace(Sampling.unguided(args.ode_steps), effort=args.effort)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints import All, Constraint, as_observed
+from glass_plan.embodiments import as_point_mass
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
-from glass_plan.planner import Planner, as_vector, ranked, speed_limit
-from glass_plan.progress import as_driven, head, remainder
+from glass_plan.planner import Planner, ranked, speed_limit
+from glass_plan.progress import as_driven, head
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
-from glass_plan.tracking import Reference, brake, drive, slowed, track
+from glass_plan.trackers import Follower, tracker
 
 Array = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ class _Pursuit:
     seen: Constraint | None = None
     driven: list[Array] = field(default_factory=list)
     plan: Plan | None = None
-    reference: Reference | None = None
+    follower: Follower | None = None
     began: float = 0.0
     next_check: float = 0.0
     attempts: int = 0
@@ -112,10 +113,13 @@ class RecedingHorizon:
         self.constraints = constraints if aware else None
         self.observed, self.monitored = observed, monitored
         known = {} if self.constraints is None else self.constraints.parts()
-        self._max_speed = speed_limit(known, TRACKED_SHARE)
-        asked = planner.walls if constraints is None else planner.walls & constraints
-        safety = All(tuple(part for part in asked.parts().values() if part.is_safety))
-        self._shield = Shield(safety, planner.dynamics, planner.prior.layout) if shield else None
+        robot, layout = planner.embodiment, planner.prior.layout
+        self._tracker = tracker(robot, layout, max_speed=speed_limit(known, TRACKED_SHARE))
+        every = planner.judged(constraints).parts().values()
+        safety = All(tuple(part for part in every if part.is_safety))
+        self._shield: Shield | None = None
+        if shield:
+            self._shield = Shield(safety, as_point_mass(robot, "shield").dynamics, layout)
         self._pursuit: _Pursuit | None = None
 
     @property
@@ -150,7 +154,7 @@ class RecedingHorizon:
         pursuit = self._pursuit
         if pursuit is None:
             raise RequestError("controller: call reset(goal, seed) before act")
-        state = finite_state(observation)
+        state = self._tracker.state(observation)
         if pursuit.asked is not None:
             pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9:
@@ -167,13 +171,9 @@ class RecedingHorizon:
 
     def _intended(self, pursuit: _Pursuit, state: Array, time: float) -> Array:
         """What the plan in hand asks for, or braking if there is none."""
-        if pursuit.reference is None:
-            return brake(state)
-        dynamics = self.planner.dynamics
-        action = track(pursuit.reference, state, time - pursuit.began, dynamics)
-        if self._max_speed is None:
-            return action
-        return slowed(action, state[2:], self._max_speed, dynamics)
+        if pursuit.follower is None:
+            return self._tracker.stop(state)
+        return pursuit.follower.action(state, time - pursuit.began)
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         if pursuit.asked is not None:
@@ -203,29 +203,29 @@ class RecedingHorizon:
         plan = replace(plan, wall_time=clock.perf_counter() - began)
         if acceptable:
             pursuit.plan, pursuit.began = plan, time
-            pursuit.reference = Reference.of(_from_zero(plan, time))
+            pursuit.follower = self._tracker.follower(plan)
             self._note(pursuit, time, Outcome.PLANNED, f"{why}; {verdict}", plan)
         else:
-            pursuit.plan, pursuit.reference = None, None
+            pursuit.plan, pursuit.follower = None, None
             self._note(pursuit, time, Outcome.FALLBACK, f"{why}; {verdict}", plan)
 
     def _rest(self, pursuit: _Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""
-        if pursuit.plan is None or pursuit.reference is None:
+        plan, follower = pursuit.plan, pursuit.follower
+        if plan is None or follower is None:
             return None, "no plan in hand"
         now = time - pursuit.began
-        position, _, _ = pursuit.reference.at(now)
-        off = float(np.linalg.norm(position - state[:2]))
-        if now >= pursuit.reference.end:
-            arrived = np.linalg.norm(pursuit.goal - state[:2]) < LOST
+        if now >= follower.end:
+            arrived = self._tracker.away(state, pursuit.goal) < LOST
             return None, "" if arrived else "the plan has ended"
-        rest = remainder(pursuit.plan, pursuit.reference, now, state, time)
+        rest = follower.rest(state, now, time)
+        off = follower.off(state, now)
         if off > LOST:
             return rest, f"{off:.2f} m off the plan"
         if not self.monitored:
             return rest, ""
         margin = float(self._judged(pursuit).margin(rest))
-        was_feasible = pursuit.plan.status is Status.FEASIBLE
+        was_feasible = plan.status is Status.FEASIBLE
         if margin <= 0 or not was_feasible:
             return rest, f"the rest of the plan has margin {margin:.3f}"
         return rest, ""
@@ -264,10 +264,7 @@ class RecedingHorizon:
 
     def _driven(self, plan: Plan, state: Array, time: float) -> Trajectory:
         """What following a plan will come to."""
-        reference, dynamics = Reference.of(_from_zero(plan, time)), self.planner.dynamics
-        driven = drive(reference, state, dynamics, max_speed=self._max_speed)
-        driven[:, 4] += time
-        return as_driven(driven, self.planner.prior.layout)
+        return self._tracker.follower(plan).foreseen(state, time)
 
     def _holds(self, pursuit: _Pursuit, driven: Trajectory) -> bool:
         """Whether a drive keeps what must always hold, with what room there is now at most."""
@@ -280,8 +277,7 @@ class RecedingHorizon:
         return All(tuple(part for part in parts if part.is_safety))
 
     def _judged(self, pursuit: _Pursuit) -> Constraint:
-        walls = self.planner.walls
-        return walls if pursuit.seen is None else walls & pursuit.seen
+        return self.planner.judged(pursuit.seen)
 
     def _acceptable(
         self, pursuit: _Pursuit, plan: Plan, evidence: str, state: Array, time: float
@@ -299,22 +295,3 @@ class RecedingHorizon:
     ) -> None:
         nfe, wall_time = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
         pursuit.decisions.append(Decision(time, outcome, why, nfe, wall_time, plan))
-
-
-def finite_state(observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
-    """The numbers of an observation.
-
-    Raises:
-        RequestError: there are none, or they are not finite.
-    """
-    state = as_vector(observation, "observation").numpy()
-    if not np.isfinite(state).all():
-        raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
-    return state
-
-
-def _from_zero(plan: Plan, time: float) -> Plan:
-    """The plan with its first waypoint at time zero."""
-    return replace(
-        plan, trajectory=replace(plan.trajectory, t_start=plan.trajectory.t_start - time)
-    )

@@ -31,12 +31,14 @@ from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.constraints import Constraint
-from glass_plan.controller import TRACKED_SHARE, finite_state
+from glass_plan.controller import TRACKED_SHARE
+from glass_plan.embodiments import as_point_mass
 from glass_plan.errors import MissingPackageError, RequestError
 from glass_plan.mppi_costs import Cost, Settings
 from glass_plan.planner import Planner, speed_limit
 from glass_plan.progress import as_driven
 from glass_plan.records import Decision, Outcome
+from glass_plan.trackers import finite_state
 from glass_plan.tracking import integrate, slowed
 
 Array = NDArray[np.float64]
@@ -72,6 +74,7 @@ class Mppi:
         settings: Settings | None = None,
     ) -> None:
         self.planner, self.constraints = planner, constraints
+        self._robot = as_point_mass(planner.embodiment, "mppi")
         self.settings = settings or Settings()
         self._max_speed = speed_limit(self._judged(constraints), TRACKED_SHARE)
         self._drive: _Drive | None = None
@@ -112,10 +115,10 @@ class Mppi:
         drive.driven.append(np.array([*state, time]))
         if time >= drive.next_decision - 1e-9:
             self._decide(drive, state, time)
-            drive.next_decision = time + self.settings.hold * self.planner.dynamics.dt
+            drive.next_decision = time + self.settings.hold * self._robot.dynamics.dt
         if self._max_speed is None:
             return drive.action
-        return slowed(drive.action, state[2:], self._max_speed, self.planner.dynamics)
+        return slowed(drive.action, state[2:], self._max_speed, self._robot.dynamics)
 
     def _decide(self, drive: _Drive, state: Array, time: float) -> None:
         began = clock.perf_counter()
@@ -123,7 +126,7 @@ class Mppi:
             driven = as_driven(np.stack(drive.driven), self.planner.prior.layout)
             drive.asked, drive.driven = drive.asked.remaining(driven), drive.driven[-1:]
         judged = self._judged(drive.asked)
-        self._cost = Cost.of(judged, state, drive.goal, time, self.planner, self.settings)
+        self._cost = Cost.of(judged, state, drive.goal, time, self._robot, self.settings)
         key = np.random.SeedSequence((drive.seed, len(drive.decisions))).generate_state(1)
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(int(key[0]))  # the package draws from the global generator
@@ -134,7 +137,7 @@ class Mppi:
         drive.decisions.append(Decision(time, Outcome.PLANNED, why, wall_time=took))
 
     def _judged(self, asked: Constraint | None) -> dict[str, Constraint]:
-        return {"walls": self.planner.walls, **(asked.parts() if asked is not None else {})}
+        return self.planner.judged(asked).parts()
 
     def _sampler(self) -> Any:
         """``pytorch-mppi``'s controller; all costs are in its terminal one, at once."""
@@ -142,7 +145,7 @@ class Mppi:
             from pytorch_mppi import MPPI
         except ImportError as error:
             raise MissingPackageError("pytorch-mppi", "baselines") from error
-        settings, dynamics = self.settings, self.planner.dynamics
+        settings, dynamics = self.settings, self._robot.dynamics
         return MPPI(
             lambda state, action: predict(
                 state, action, dynamics, settings.hold, max_speed=self._max_speed

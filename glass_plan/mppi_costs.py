@@ -18,10 +18,10 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from glass_plan.constraints import Avoid, Constraint, Grid, Region
+from glass_plan.constraints import Avoid, Constraint, Region
+from glass_plan.embodiments import PointMass, grown, visits
 from glass_plan.guidance.tours import Map, Stop, shortest_tour
 from glass_plan.guidance.visits import SPACING, about
-from glass_plan.planner import Planner, grown, visits
 
 Array = NDArray[np.float64]
 
@@ -86,19 +86,18 @@ class Cost:
         state: Array,
         goal: Array,
         time: float,
-        planner: Planner,
+        robot: PointMass,
         settings: Settings,
     ) -> Cost:
         """At a state (4,) and a time [s], on the way to a goal (2,)."""
-        radius, walls = planner.prior.layout.radius, planner.walls.region
-        assert isinstance(walls, Grid)
+        radius, walls = robot.radius, robot.walls
         parts = [part for part in judged.values() if isinstance(part, Avoid)]
         still = tuple(grown(part) for part in parts[1:] if part.region.top_speed == 0)
         found = visits(judged, radius)
         chart = Map(walls, still, radius)
         stops = shortest_tour(state[:2], goal, found.tours if found is not None else (), chart)
         left, corners = _left(stops, goal, chart)
-        steps = torch.arange(1, settings.horizon + 1) * settings.hold * planner.dynamics.dt
+        steps = torch.arange(1, settings.horizon + 1) * settings.hold * robot.dynamics.dt
         return cls(
             state=torch.from_numpy(state).float(),
             regions=tuple(stop.region for stop in stops),

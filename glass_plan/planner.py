@@ -19,25 +19,14 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import (
-    All,
-    Avoid,
-    Constraint,
-    Eventually,
-    Grid,
-    Hard,
-    Inflated,
-    Reach,
-    Region,
-    SpeedLimit,
-)
+from glass_plan.constraints import Constraint, Hard, SpeedLimit
+from glass_plan.embodiments import embodiment
 from glass_plan.errors import RequestError, did_you_mean
-from glass_plan.guidance import Visits, project, smoothing_kernel
+from glass_plan.guidance import Bend, project, smoothing_kernel
 from glass_plan.layout import Trajectory
 from glass_plan.methods import METHODS, Request, Sampling
 from glass_plan.prior import FlowPrior
 from glass_plan.records import Plan, Status
-from glass_plan.retiming import retime, settle
 
 SPEED_SHARE = 0.93
 """Of a speed limit that a plan drives at; the rest is for tracking errors."""
@@ -56,7 +45,7 @@ class Planner:
 
     Args:
         prior: the model.
-        config: of the checkpoint; its world gives walls and dynamics.
+        config: of the checkpoint; its world says whose plans these are.
         sampling: how candidates are drawn.
     """
 
@@ -65,8 +54,7 @@ class Planner:
             hint = did_you_mean(sampling.method, METHODS)
             raise RequestError(f"planner: unknown method {sampling.method!r}{hint}")
         self.prior, self.config, self.sampling = prior, config, sampling
-        self.dynamics = config.world.dynamics
-        self.walls = Avoid(Grid(config.world.walls, config.world.cell)).named("walls")
+        self.embodiment = embodiment(config)
 
     @classmethod
     def from_pretrained(
@@ -125,7 +113,8 @@ class Planner:
         _check_constraint(constraints)
         state, target = as_vector(start, "start"), as_vector(goal, "goal")
         denoise = self.prior.condition(state, target)
-        judged = {"walls": self.walls, **(constraints.parts() if constraints is not None else {})}
+        everything = self.judged(constraints)
+        judged = everything.parts()
         for part in judged.values():
             part.check(self.prior.layout)
         if strict:
@@ -136,23 +125,20 @@ class Planner:
         def expired() -> bool:
             return deadline is not None and time.perf_counter() - began > deadline
 
-        max_speed = speed_limit(judged)
+        max_speed, robot = speed_limit(judged), self.embodiment
         drivable = functools.partial(
-            retime,
-            dynamics=self.dynamics,
-            max_speed=max_speed,
-            force_share=self.sampling.force_share,
+            robot.drivable, max_speed=max_speed, effort=self.sampling.effort
         )
-        everything = self.walls if constraints is None else self.walls & constraints
         request = Request(
             denoise=denoise,
             sampling=self.sampling,
+            bend=robot.bend,
             drivable=drivable,
             parts=judged,
             penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
             t_start=t_start,
             max_speed=max_speed,
-            visits=visits(judged, self.prior.layout.radius),
+            visits=robot.visits(judged),
             spacing=self.config.spacing,
             t_grid=grid,
             x=x,
@@ -162,9 +148,10 @@ class Planner:
         draw = METHODS[self.sampling.method](request)
         extra = [] if warm_start is None else [self.prior.from_world(warm_start)[None]]
         drawn = self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start)
-        candidates = drivable(settle(drawn, self.config.spacing / 2))
+        candidates = drivable(robot.settled(drawn))
         if self.sampling.hard is not None and not expired():
-            candidates = drivable(repair(candidates, everything.hard(self.sampling.hard)))
+            demand = everything.hard(self.sampling.hard)
+            candidates = drivable(repair(candidates, demand, robot.bend))
         best, margins, feasible = choose(candidates, judged)
         verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE
         return Plan(
@@ -179,18 +166,24 @@ class Planner:
             log_z=draw.infos[-1].get("log_z", float("nan")) if draw.infos else float("nan"),
         )
 
+    def judged(self, constraints: Constraint | None) -> Constraint:
+        """What plans are judged by: what always has to hold here, and what is asked for."""
+        standing = self.embodiment.standing
+        return standing if constraints is None else standing & constraints
+
     def _refuse(
         self, state: Tensor, target: Tensor, judged: Mapping[str, Constraint], t_start: float
     ) -> None:
-        """Raise for a start that violates a safety constraint, or a goal in a wall."""
-        for what, place, checks in (
-            ("start", state, judged),
-            ("goal", target, {"walls": self.walls}),
+        """Raise for a start that violates a safety constraint, or a goal that cannot be."""
+        layout = self.prior.layout
+        for what, names, place, checks in (
+            ("start", layout.start, state, judged),
+            ("goal", layout.goal, target, self.embodiment.of_goals.parts()),
         ):
-            still = torch.zeros(2, self.prior.layout.dim, dtype=torch.float64)
-            still[:, : len(place)] = place
+            still = torch.zeros(2, layout.dim, dtype=torch.float64)
+            still[:, layout.columns(names)] = place
             for name, part in checks.items():
-                margin = float(part.margin(Trajectory(still, self.prior.layout, t_start)))
+                margin = float(part.margin(Trajectory(still, layout, t_start)))
                 if part.is_safety and margin < 0:
                     raise RequestError(
                         f"plan: {what} {[round(v, 3) for v in place.tolist()]} violates {name!r} "
@@ -220,45 +213,15 @@ def _check_constraint(value: object) -> None:
         )
 
 
-def repair(candidates: Trajectory, demand: Hard) -> Trajectory:
+def repair(candidates: Trajectory, demand: Hard, bend: Bend) -> Trajectory:
     """Ways moved, smoothly and as little as it takes, to where they satisfy a demand, if at all."""
-    position = candidates.channel("position")
     return project(
         candidates,
         demand,
-        channels=("position",),
-        spread=smoothing_kernel(position, SMOOTHING),
+        channels=(bend.channel,),
+        spread=smoothing_kernel(candidates, bend, SMOOTHING),
         max_iterations=REPAIR_STEPS,
     ).trajectory
-
-
-def visits(judged: Mapping[str, Constraint], radius: float) -> Visits | None:
-    """What leads to the regions that are asked for and round those that stay, if there are any."""
-    walls = judged["walls"]
-    assert isinstance(walls, Avoid)
-    assert isinstance(walls.region, Grid)
-    tours = [tour for part in judged.values() if (tour := _tour(part))]
-    others = [part for part in judged.values() if isinstance(part, Avoid)][1:]
-    avoid = tuple(grown(part) for part in others if part.region.top_speed == 0)
-    return Visits(tours, walls.region, avoid, radius) if tours or avoid else None
-
-
-def grown(part: Avoid) -> Region:
-    """The region with the clearance that is asked for around it."""
-    return Inflated(part.region, part.clearance) if part.clearance else part.region
-
-
-def _tour(part: Constraint) -> tuple[Region, ...]:
-    """The regions of a visit or of a sequence of visits; none of anything else, or if one moves."""
-    match part:
-        case Reach(region=region) if region.top_speed == 0:
-            return (region,)
-        case Eventually(term=Reach() as visit):
-            return _tour(visit)
-        case Eventually(term=All(terms=(Reach() as visit, Eventually() as later))):
-            first, rest = _tour(visit), _tour(later)
-            return first + rest if first and rest else ()
-    return ()
 
 
 def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) -> float | None:

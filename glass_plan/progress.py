@@ -16,11 +16,11 @@ Array = NDArray[np.float64]
 
 
 def as_driven(rows: Array, layout: Layout) -> Trajectory:
-    """What was seen of a drive, (K, 5) position, velocity and time, as a trajectory of K states."""
+    """What was seen of a drive, (K, S + 1) state and time, as a trajectory of K states."""
     x = torch.zeros(len(rows), layout.dim, dtype=torch.float64)
-    x[:, layout.columns(("position", "velocity"))] = torch.from_numpy(rows[:, :4])
-    x[:-1, layout.slice("dt")] = torch.from_numpy(np.diff(rows[:, 4:], axis=0))
-    return Trajectory(x, layout, t_start=float(rows[0, 4]))
+    x[:, layout.columns(layout.start)] = torch.from_numpy(rows[:, :-1])
+    x[:-1, layout.slice("dt")] = torch.from_numpy(np.diff(rows[:, -1:], axis=0))
+    return Trajectory(x, layout, t_start=float(rows[0, -1]))
 
 
 def remainder(

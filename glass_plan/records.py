@@ -52,9 +52,10 @@ class Plan:
 
     @property
     def states(self) -> Array:
-        """(H, 4) position [m] and velocity [m/s]."""
-        both = [self.trajectory.channel(name) for name in ("position", "velocity")]
-        return np.concatenate([part.double().cpu().numpy() for part in both], axis=-1)
+        """(H, S) what a start tells of each waypoint; of a point mass position and velocity."""
+        layout = self.trajectory.layout
+        start = self.trajectory.x[..., layout.columns(layout.start)]
+        return np.asarray(start.double().cpu().numpy())
 
     @property
     def actions(self) -> Array:

@@ -108,7 +108,7 @@ class Fixed:
     """A planner whose first plan is given, said to be feasible; the others are drawn."""
 
     def __init__(self, planner, first):
-        self.walls, self.dynamics, self.prior = planner.walls, planner.dynamics, planner.prior
+        self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
         self._planner, self._first = planner, first
 
     def plan(self, *args, **kwargs):
@@ -120,7 +120,7 @@ class Hopeless:
     """A planner whose plans all end as infeasible from their first step on."""
 
     def __init__(self, planner):
-        self.walls, self.dynamics, self.prior = planner.walls, planner.dynamics, planner.prior
+        self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
         self.asked = 0
         self.seeds = []
         self._plan = planner.plan(START, GOAL, seed=0)

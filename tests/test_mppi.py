@@ -44,8 +44,11 @@ def driven(planner):
 
 
 def cost(planner, state, *constraints, settings=SMALL, time=0.0):
-    judged = {"walls": planner.walls, **{f"c{k}": c for k, c in enumerate(constraints)}}
-    return Cost.of(judged, np.array(state), GOAL, time, planner, settings)
+    judged = {
+        **planner.embodiment.standing.parts(),
+        **{f"c{k}": c for k, c in enumerate(constraints)},
+    }
+    return Cost.of(judged, np.array(state), GOAL, time, planner.embodiment, settings)
 
 
 @pytest.mark.parametrize("velocity", [(0.0, 0.0), (1.5, -0.7), (4.9, 0.3)])
@@ -58,13 +61,13 @@ def test_one_prediction_is_what_the_simulator_does(planner, velocity):
         observation, *_ = env.step(action)
     env.close()
     state = torch.tensor([[*START, *velocity]], dtype=torch.float64)
-    found = predict(state, torch.from_numpy(action)[None], planner.dynamics, 5)
+    found = predict(state, torch.from_numpy(action)[None], planner.embodiment.dynamics, 5)
     assert found[0].numpy() == pytest.approx(observation["observation"], abs=1e-6)
 
 
 def test_a_prediction_keeps_the_limit_of_the_filter_on_actions(planner):
     state, push = torch.tensor([[0.0, 0.0, 1.9, 0.0]]), torch.ones(1, 2)
-    found = predict(state, push, planner.dynamics, 5, max_speed=2.0)
+    found = predict(state, push, planner.embodiment.dynamics, 5, max_speed=2.0)
     assert float(found[0, 2:].norm()) == pytest.approx(2.0)
 
 

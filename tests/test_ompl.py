@@ -43,7 +43,7 @@ def test_most_candidates_are_clear_of_walls_and_discs_without_network_rows(plann
     made = candidates(planner, name, DISC)
     assert (made.nfe, made.calls) == (0, 0)
     assert made.status == "feasible"
-    free = (planner.walls & DISC).margin(made.candidates) > 0
+    free = (planner.embodiment.standing & DISC).margin(made.candidates) > 0
     assert len(free) == 8
     assert free.float().mean() >= 0.5
 

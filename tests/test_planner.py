@@ -116,7 +116,7 @@ def test_at_the_goal_a_plan_is_short_and_feasible(planner):
 @pytest.mark.xfail(reason="the present velocity is pinned, and nothing asks if it can be turned")
 def test_a_wall_that_no_force_can_avoid_is_infeasible(planner):
     # 5 m/s towards a wall 0.4 m off; at full force the ball stops after v^2 / 2 a = 0.52 m
-    assert 5.0**2 / (2 * planner.dynamics.gear / planner.dynamics.mass) > 0.5
+    assert 5.0**2 / (2 * planner.embodiment.dynamics.gear / planner.embodiment.dynamics.mass) > 0.5
     assert planner.plan((1.0, -1.0, 5.0, 0.0), GOAL, seed=0).status is Status.INFEASIBLE
 
 
@@ -205,7 +205,7 @@ def test_projection_leads_an_unguided_plan_around_a_disc(planner):
 def test_projection_leaves_feasible_candidates_alone(planner):
     plain = planner.plan(START, GOAL, seed=0)
     hard = planner.with_sampling(Sampling(hard=0.0)).plan(START, GOAL, seed=0)
-    held = planner.walls.margin(plain.candidates) > 0
+    held = planner.embodiment.standing.margin(plain.candidates) > 0
     assert bool(held.any())
     same = hard.candidates.channel("position")[held] == plain.candidates.channel("position")[held]
     assert bool(same.all())

@@ -156,7 +156,7 @@ def test_above_the_limit_it_brakes_as_hard_as_it_can():
 )
 def test_what_following_comes_to_is_known_before(env, plan, velocity, max_speed):
     """To the last digits, off the plan's start and with a speed of its own."""
-    reference, dynamics = Reference.of(plan), Planner.from_pretrained(MODEL).dynamics
+    reference, dynamics = Reference.of(plan), Planner.from_pretrained(MODEL).embodiment.dynamics
     start = START[0], START[1] + 0.03
 
     def act(state, time):

@@ -8,10 +8,10 @@ import torch
 
 from glass_envs.mazes import MAZES
 from glass_plan.constraints import Avoid, Ball, Grid, Reach, Visit
+from glass_plan.embodiments import visits as visits_of
 from glass_plan.guidance.visits import Visits, resampled, roads
 from glass_plan.layout import POINT_MASS, Trajectory
 from glass_plan.planner import Planner
-from glass_plan.planner import visits as visits_of
 from tests.models import MODEL
 
 U = Grid(MAZES["maze2d-umaze"].rows, 1.0)

@@ -109,7 +109,7 @@ class TransitionsBench:
 
     def _measures(self, exact: Float[Tensor, "N H D"], x: Float[Tensor, "N H D"]) -> Entry:
         """Distances in model coordinates, and the share that touches a wall, as drawn."""
-        margin = self.planner.walls.margin(self.planner.prior.to_world(x))
+        margin = self.planner.embodiment.standing.margin(self.planner.prior.to_world(x))
         return {
             "sliced W": SlicedWasserstein.of(exact.flatten(1))(x.flatten(1)),
             "MMD2": Mmd.of(exact.flatten(1))(x.flatten(1)),

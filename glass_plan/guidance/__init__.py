@@ -11,12 +11,13 @@ from glass_plan.guidance.guided import Guided
 from glass_plan.guidance.project import Ending, Projected, project
 from glass_plan.guidance.prox import ProxGuide, sine_subspace
 from glass_plan.guidance.tilted import TiltedGuide
-from glass_plan.guidance.trajectory import TrajectoryProx, smoothing_kernel, with_positions
+from glass_plan.guidance.trajectory import Bend, TrajectoryProx, smoothing_kernel, with_way
 from glass_plan.guidance.visits import Visits
 from glass_plan.strengths import Constant, Ramp, Window
 
 __all__ = [
     "COMBINERS",
+    "Bend",
     "Combiner",
     "Constant",
     "Ending",
@@ -35,5 +36,5 @@ __all__ = [
     "sine_subspace",
     "smoothing_kernel",
     "total",
-    "with_positions",
+    "with_way",
 ]

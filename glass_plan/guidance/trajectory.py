@@ -1,7 +1,7 @@
 """Guidance in the denoiser's place: D_t(x) is replaced by a nearby trajectory that violates less.
 
 The penalty, minus the reward at flow time t, is descended from D by a few covariant gradient steps
-on the positions (the gradient is smoothed along the way before it is followed, Ratliff et al.
+on what may be bent (the gradient is smoothed along the way before it is followed, Ratliff et al.
 2009), until it is zero or the steps are used up: a trajectory bends as a whole, keeps its ends and
 stays near; then its speeds are made drivable. No gradient goes through the network, and all
 constraints pull at once. What gradients cannot find, a region behind a wall, is led to first
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glass_plan.guidance.gradient import gradient
@@ -25,6 +25,28 @@ from glass_plan.retiming import SHORTEST
 from glass_plan.rewards import Reward
 
 
+def ends(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
+    """Which waypoints are the first or the last."""
+    mask = torch.zeros(trajectory.x.shape[:-1], dtype=torch.bool, device=trajectory.x.device)
+    mask[..., [0, -1]] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class Bend:
+    """How trajectories of a robot may be bent.
+
+    Args:
+        channel: that is moved; the others follow when the trajectory is made drivable.
+        scale: units of that channel that are worth a metre.
+        fixed: waypoints (..., H) of a trajectory that must not move.
+    """
+
+    channel: str = "position"
+    scale: float = 1.0
+    fixed: Callable[[Trajectory], Bool[Tensor, "... H"]] = ends
+
+
 @dataclass(frozen=True)
 class TrajectoryProx:
     """A denoiser that proposes trajectories with less penalty.
@@ -33,6 +55,7 @@ class TrajectoryProx:
         denoise: the prior of one request.
         reward: what to ascend, in world units: <= 0, and 0 where nothing is violated.
         drivable: gives a path the speeds that the robot drives it at (``retime``).
+        bend: what may be moved.
         t_start: plan time of the first waypoint [s].
         steps: gradient steps per call.
         step_size: largest displacement of a waypoint per step [m].
@@ -45,6 +68,7 @@ class TrajectoryProx:
     denoise: ConditionedPrior
     reward: Reward
     drivable: Callable[[Trajectory], Trajectory]
+    bend: Bend = Bend()
     t_start: float = 0.0
     steps: int = 8
     step_size: float = 0.08
@@ -63,53 +87,58 @@ class TrajectoryProx:
 
     def correct(self, trajectory: Trajectory, t: float = 1.0) -> Trajectory:
         """Descend the penalty of flow time ``t`` and make the result drivable."""
+        channel = self.bend.channel
         if self.visits is not None:
-            led = self.visits(trajectory.channel("position"), self.spacing)
-            trajectory = with_positions(trajectory, led)
-        kernel = smoothing_kernel(trajectory.channel("position"), self.smoothing)
+            led = self.visits(trajectory.channel(channel), self.spacing)
+            trajectory = with_way(trajectory, led, channel)
+        kernel = smoothing_kernel(trajectory, self.bend, self.smoothing)
         moved = self._descend(trajectory, kernel, self.reward.at(t))
-        bent = with_positions(trajectory, moved)
-        return self.drivable(bent)
+        return self.drivable(with_way(trajectory, moved, channel))
 
     def _descend(
         self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"], reward: Reward
-    ) -> Float[Tensor, "N H 2"]:
-        position = trajectory.channel("position")
+    ) -> Float[Tensor, "N H C"]:
+        channel, scale = self.bend.channel, self.bend.scale
+        way = trajectory.channel(channel)
         for _ in range(self.steps):
             with torch.enable_grad():
-                variable = position.detach().requires_grad_()
-                cost = -reward(with_positions(trajectory, variable))
+                variable = way.detach().requires_grad_()
+                cost = -reward(with_way(trajectory, variable, channel))
                 uphill = gradient(cost, variable)
             if not bool((cost > 0).any()):
                 break
             direction = kernel @ uphill
             largest = direction.norm(dim=-1).amax(-1)
             # A hinge-squared cost c is cleared by moving about sqrt(c): never overshoot by far.
-            size = cost.detach().sqrt().clamp_max(self.step_size)
-            position = position - (size / largest.clamp_min(SHORTEST**2))[:, None, None] * direction
-        return position.detach()
+            size = scale * cost.detach().sqrt().clamp_max(self.step_size)
+            way = way - (size / largest.clamp_min(SHORTEST**2))[:, None, None] * direction
+        return way.detach()
 
 
-def with_positions(trajectory: Trajectory, position: Float[Tensor, "N H 2"]) -> Trajectory:
-    """The trajectory moved to other positions, at its own speeds."""
-    old = torch.diff(trajectory.channel("position"), dim=-2).norm(dim=-1)
-    new = torch.diff(position, dim=-2).norm(dim=-1)
+def with_way(
+    trajectory: Trajectory, way: Float[Tensor, "N H C"], channel: str = "position"
+) -> Trajectory:
+    """The trajectory with other values of a channel, at its own speeds."""
+    old = torch.diff(trajectory.channel(channel), dim=-2).norm(dim=-1)
+    new = torch.diff(way, dim=-2).norm(dim=-1)
     stretch = (new.detach() + SHORTEST) / (old + SHORTEST)
     layout = trajectory.layout
     dt = trajectory.dt[..., None] * torch.nn.functional.pad(stretch, (0, 1), value=1.0)[..., None]
     x = trajectory.x.clone()
-    x[..., layout.slice("position")] = position
+    x[..., layout.slice(channel)] = way
     x[..., layout.slice("dt")] = dt
     return replace(trajectory, x=x)
 
 
 def smoothing_kernel(
-    position: Float[Tensor, "N H 2"], length_scale: float
+    trajectory: Trajectory, bend: Bend, length_scale: float
 ) -> Float[Tensor, "N H H"]:
-    """Gaussian kernel of the distance along the way, zero at both ends."""
-    step = torch.diff(position, dim=-2).norm(dim=-1)
-    way = torch.nn.functional.pad(step.cumsum(-1), (1, 0)) / length_scale  # (N, H)
-    near_end = torch.minimum(way, way[:, -1:] - way)
-    taper = 1 - torch.exp(-0.5 * near_end**2)
-    kernel = torch.exp(-0.5 * (way[:, :, None] - way[:, None, :]) ** 2)
+    """Gaussian kernel of the distance [m] along the way, zero where nothing must move."""
+    step = torch.diff(trajectory.channel(bend.channel), dim=-2).norm(dim=-1)
+    way = torch.nn.functional.pad(step.cumsum(-1), (1, 0)) / (length_scale * bend.scale)  # (N, H)
+    apart = way[:, :, None] - way[:, None, :]
+    fixed = bend.fixed(trajectory)[:, None, :]
+    nearest = apart.abs().masked_fill(~fixed, torch.inf).amin(-1)
+    taper = 1 - torch.exp(-0.5 * nearest**2)
+    kernel = torch.exp(-0.5 * apart**2)
     return taper[:, :, None] * kernel * taper[:, None, :]

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.constraints import Leaf
-from glass_plan.guidance import with_positions
+from glass_plan.guidance import with_way
 from glass_plan.guidance.gradient import gradient
 from glass_plan.layout import Trajectory
 from glass_plan.methods.base import Draw, Request
@@ -62,7 +62,7 @@ def corrected(
     position = before.channel("position")
     with torch.enable_grad():
         variable = position.detach().requires_grad_()
-        at = with_positions(before, variable)
+        at = with_way(before, variable)
         values = [leaf.predicate.values(at)[..., : position.shape[-2]] for leaf in barriers]
         slopes = torch.stack([gradient(value, variable, keep=True) for value in values])
     over = torch.stack([value.detach() for value in values]) - buffer  # (C, N, H)
@@ -70,7 +70,7 @@ def corrected(
     move = hildreth(after.channel("position") - position, slopes, least)
     move[:, 0] = 0.0
     move[:, -1] = after.channel("position")[:, -1] - position[:, -1]
-    return with_positions(after, position + move)
+    return with_way(after, position + move)
 
 
 def hildreth(

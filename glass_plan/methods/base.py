@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.constraints import Constraint
-from glass_plan.guidance import Visits
+from glass_plan.guidance import Bend, Visits
 from glass_plan.kernels.value import Potential
 from glass_plan.layout import Trajectory
 from glass_plan.prior import ConditionedPrior
@@ -41,7 +41,8 @@ class Sampling:
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
         hard: margin for which violating candidates are projected at last; None leaves them be.
-        force_share: of the robot's force that plans use; the rest is the tracker's.
+        effort: share of the robot's limits, which are forces of a point mass and speeds of joints,
+            that plans use; the rest is the tracker's.
         detours: whether ``glass-fks`` leads trajectories to regions that they miss (``Visits``).
     """
 
@@ -56,7 +57,7 @@ class Sampling:
     temperature: float = 1.0
     warm_t: float = 0.5
     hard: float | None = None
-    force_share: float = FORCE_SHARE
+    effort: float = FORCE_SHARE
     detours: bool = True
 
     @classmethod
@@ -88,6 +89,7 @@ class Request:
     Args:
         denoise: the prior between this start and goal.
         sampling: the settings.
+        bend: what guidance may move.
         drivable: gives a path the speeds that the robot drives it at.
         parts: what must hold, the walls included, by name.
         penalty: log-potential of all of them over flow time, to be raised.
@@ -103,6 +105,7 @@ class Request:
 
     denoise: ConditionedPrior
     sampling: Sampling
+    bend: Bend
     drivable: Callable[[Trajectory], Trajectory]
     parts: Mapping[str, Constraint]
     penalty: Reward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from glass_plan import kernels
-from glass_plan.guidance import with_positions
+from glass_plan.guidance import with_way
 from glass_plan.methods.base import Draw, Request
 
 
@@ -21,7 +21,7 @@ def led(request: Request) -> Draw:
         return drawn
     world = prior.to_world(drawn.x_1, request.t_start)
     positions = request.visits(world.channel("position"), request.spacing)
-    return replace(drawn, x_1=prior.from_world(with_positions(world, positions)))
+    return replace(drawn, x_1=prior.from_world(with_way(world, positions)))
 
 
 def glass(request: Request) -> Draw:

@@ -26,6 +26,7 @@ def glass_fks(request: Request) -> Draw:
         request.denoise,
         request.penalty,
         request.drivable,
+        request.bend,
         request.t_start,
         visits=request.visits if sampling.detours else None,
         spacing=request.spacing,

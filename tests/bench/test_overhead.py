@@ -26,7 +26,7 @@ def test_free_cells_keep_the_distance_of_a_cell_to_the_walls(planner):
     cells = free_cells(planner.config.world)
     x = torch.zeros(len(cells), 2, POINT_MASS.dim)
     x[..., POINT_MASS.slice("position")] = cells[:, None].float()
-    margin = planner.walls.margin(Trajectory(x, POINT_MASS))
+    margin = planner.embodiment.standing.margin(Trajectory(x, POINT_MASS))
     assert len(cells) == sum(value == 0 for row in planner.config.world.walls for value in row)
     assert (margin > 0.3).all()
 

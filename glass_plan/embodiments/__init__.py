@@ -1,0 +1,15 @@
+"""Embodiments: what a planner knows of a robot and its place, besides what its prior has learned.
+
+One class a kind of world that a checkpoint names. Knows nothing of models and methods.
+"""
+
+from glass_plan.checkpoint import PriorConfig
+from glass_plan.embodiments.base import Embodiment
+from glass_plan.embodiments.point_mass import PointMass, as_point_mass, grown, visits
+
+__all__ = ["Embodiment", "PointMass", "as_point_mass", "embodiment", "grown", "visits"]
+
+
+def embodiment(config: PriorConfig) -> Embodiment:
+    """The robot of a checkpoint, in its place."""
+    return PointMass(config)

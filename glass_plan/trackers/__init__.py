@@ -1,0 +1,22 @@
+"""Trackers: how a robot follows plans, one class a kind of robot.
+
+Knows nothing of constraints.
+"""
+
+from glass_plan.embodiments import Embodiment, as_point_mass
+from glass_plan.layout import Layout
+from glass_plan.trackers.base import Follower, Tracker
+from glass_plan.trackers.point_mass import PointMassTracker, finite_state
+
+__all__ = ["Follower", "PointMassTracker", "Tracker", "finite_state", "tracker"]
+
+
+def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None) -> Tracker:
+    """For a robot whose plans have this layout.
+
+    Args:
+        robot: that follows.
+        layout: of its plans.
+        max_speed: beyond which it does not push, however far behind it is [m/s].
+    """
+    return PointMassTracker(as_point_mass(robot, "tracker").dynamics, layout, max_speed)

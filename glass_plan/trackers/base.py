@@ -1,0 +1,60 @@
+"""What a controller asks of the way in which a robot follows plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from glass_plan.layout import Trajectory
+from glass_plan.records import Plan
+
+Array = NDArray[np.float64]
+
+
+class Follower(Protocol):
+    """Follows one plan. Times ``now`` count from when the plan began [s]; ``end`` is its last."""
+
+    end: float
+
+    def action(self, state: Array, now: float) -> Array:
+        """Action (A,) for the present state (S,)."""
+        ...
+
+    def off(self, state: Array, now: float) -> float:
+        """How far [m] the robot is from where it should be now."""
+        ...
+
+    def rest(self, state: Array, now: float, time: float) -> Trajectory:
+        """What is left of the plan from the present state, (H, D), at a time of the episode."""
+        ...
+
+    def foreseen(self, state: Array, time: float) -> Trajectory:
+        """What following the plan from its begin will come to, at the control rate (T, D)."""
+        ...
+
+
+class Tracker(Protocol):
+    """Follows plans with one robot; a state (S,) is what a plan's start tells of a moment."""
+
+    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
+        """The state of an observation.
+
+        Raises:
+            RequestError: there is none, or it is not finite.
+        """
+        ...
+
+    def follower(self, plan: Plan) -> Follower:
+        """For a plan that begins now."""
+        ...
+
+    def stop(self, state: Array) -> Array:
+        """Action (A,) that brings the robot to rest."""
+        ...
+
+    def away(self, state: Array, goal: Array) -> float:
+        """Distance [m] from the goal."""
+        ...
