@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from glass_plan import kernels
-from glass_plan.checkpoint import PriorConfig, from_pretrained
+from glass_plan.checkpoint import PriorConfig, World, from_pretrained
 from glass_plan.constraints import (
     All,
     Avoid,
@@ -58,6 +58,9 @@ class Planner:
         prior: the model.
         config: of the checkpoint; its world gives walls and dynamics.
         sampling: how candidates are drawn.
+
+    Raises:
+        RequestError: an unknown method, or the prior of an arm.
     """
 
     def __init__(self, prior: FlowPrior, config: PriorConfig, sampling: Sampling) -> None:
@@ -65,8 +68,11 @@ class Planner:
             hint = did_you_mean(sampling.method, METHODS)
             raise RequestError(f"planner: unknown method {sampling.method!r}{hint}")
         self.prior, self.config, self.sampling = prior, config, sampling
-        self.dynamics = config.world.dynamics
-        self.walls = Avoid(Grid(config.world.walls, config.world.cell)).named("walls")
+        if not isinstance(config.world, World):
+            raise RequestError("planner: a prior of an arm is not planned with yet; name a maze's")
+        self.world = config.world
+        self.dynamics = self.world.dynamics
+        self.walls = Avoid(Grid(self.world.walls, self.world.cell)).named("walls")
 
     @classmethod
     def from_pretrained(

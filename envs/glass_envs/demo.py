@@ -117,7 +117,7 @@ def run_demo(
     """
     torch.set_num_threads(workers)
     planner = Planner.from_pretrained(model)
-    task = next(name for name, maze in MAZES.items() if maze.rows == planner.config.world.walls)
+    task = next(name for name, maze in MAZES.items() if maze.rows == planner.world.walls)
     with progress:
         row = progress.add_task("drawing scenes", total=None)
         scenes = make_scenes(planner, task, seeds)
@@ -161,7 +161,7 @@ def episode_task(scene: Scene, *, model: str, task: str, arm: Arm) -> EpisodeTas
 def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> Path:
     """``report.html``, ``plan.png``, ``rollout.mp4`` and ``eval_info.json``; returns the page."""
     out.mkdir(parents=True, exist_ok=True)
-    world = planner.config.world
+    world = planner.world
     shown = _most_telling(outcome)
     scene = outcome.scenes[shown]
     panels = [

@@ -124,7 +124,7 @@ class ConstraintBench:
 
     def run(self) -> str:
         """Time everything anew; write table, goals and figure; returns the text."""
-        world = self.planner.config.world
+        world = self.planner.world
         start, goal = opposite_corners(world)
         denoise = self.planner.prior.condition(start, goal)
         drawn = self._drawn(denoise)

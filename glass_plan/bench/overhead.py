@@ -59,8 +59,8 @@ class OverheadBench:
 
     def run(self) -> str:
         """Time everything anew; write table, goals and figure; returns the text."""
-        start, goal = opposite_corners(self.planner.config.world)
-        spec = ten_constraints(self.planner.config.world)
+        start, goal = opposite_corners(self.planner.world)
+        spec = ten_constraints(self.planner.world)
         denoise = self.planner.prior.condition(start, goal)
         rows: list[Entry] = []
         with torch.no_grad():

@@ -116,6 +116,7 @@ def train(
         device: where the model is trained.
     """
     from glass_envs import recipes
+    from glass_envs.mazes import MAZES
     from glass_plan.checkpoint import save_pretrained
     from glass_plan.data import Windows, read_trips
     from glass_plan.training import TrainConfig, Trainer
@@ -127,7 +128,7 @@ def train(
     recipe, config = recipes.RECIPES[task], recipes.prior_config(task)
     folder = out or Path("runs") / task
     console.print(f"reading {data or recipes.dataset_id(task)}")
-    rows = config.world.walls
+    rows = MAZES[recipe.maze].rows
     trips = read_trips(data or recipes.dataset_id(task), maze_shape=(len(rows), len(rows[0])))
     windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
     how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)

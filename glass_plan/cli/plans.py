@@ -78,7 +78,7 @@ def _draw(path: Path, planner: object, made: object, constraints: object) -> Non
     assert isinstance(planner, Planner)
     assert isinstance(made, Plan)
     assert constraints is None or isinstance(constraints, Constraint)
-    world = planner.config.world
+    world = planner.world
     figure = plan_figure(
         [Panel(str(made.status), made)],
         occupancy=world.walls,
