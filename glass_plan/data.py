@@ -1,48 +1,29 @@
-"""Demonstrations as training windows: Minari data sets, D4RL HDF5 files, or own arrays.
+"""Demonstrations: Minari data sets and D4RL HDF5 files, as trips that each lead to one goal.
 
-A window is any part of a trip, resampled to H waypoints equally spaced along the way; the time to
-the next waypoint is a channel. Short and long ways so share one horizon, slow and fast drives share
-one geometry, and the model learns how long a way takes.
+Knows nothing of how a prior is trained on them: windows.py does.
 """
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import minari
 import numpy as np
-import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from glass_plan.errors import DataError
-from glass_plan.layout import POINT_MASS, Layout
 
 Array = NDArray[np.float64]
 
 D4RL_CELL = 0.2
 """Added to a position of a D4RL file [m] it is a row and a column: the joints are zero at 1.2."""
-MIN_STEPS = 1e-3
-"""Interval [recorded steps] below which the robot counts as holding the goal."""
-HOLD_DT = 0.05
-"""Time step [s] of waypoints that hold the goal."""
-SIM_DT = 0.01
-"""Time between two recorded states [s]: PointMaze's and D4RL Maze2D's physics step."""
-MIN_WINDOW = 16
-"""Shortest window [recorded steps]."""
-WHOLE_START_SHARE = 0.5
-WHOLE_END_SHARE = 0.5
-"""Share of windows that keep a trip's own start (mostly at rest) or end."""
 CODE = "glass_plan.data.write_minari"
 """What Minari records as the data's origin."""
-STANDSTILL = 1e-5
-"""Way added per recorded step [m], so that the way grows even where the robot stands."""
 
 
 @dataclass(frozen=True)
@@ -58,65 +39,6 @@ class Trip:
     states: Array
     actions: Array
     goal: Array
-
-
-class Windows:
-    """Random windows of a set of trips as trajectories in world units.
-
-    Args:
-        trips: each at least ``MIN_WINDOW`` steps long (shorter ones are left out).
-        horizon: H waypoints per window.
-    """
-
-    layout: Layout = POINT_MASS
-
-    def __init__(self, trips: Iterable[Trip], *, horizon: int, spacing: float) -> None:
-        kept = [trip for trip in trips if len(trip.actions) >= MIN_WINDOW]
-        if not kept:
-            raise DataError(f"data: no trip of at least {MIN_WINDOW} steps; collect more steps")
-        self.horizon, self.spacing = horizon, spacing
-        self.lengths = torch.tensor([len(trip.actions) for trip in kept])
-        self.states = torch.from_numpy(np.concatenate([trip.states for trip in kept])).float()
-        self.first = torch.cumsum(self.lengths + 1, 0) - (self.lengths + 1)
-        sums = [np.concatenate([np.zeros((1, 2)), np.cumsum(t.actions, 0)]) for t in kept]
-        self.action_sums = torch.from_numpy(np.concatenate(sums)).float()
-        step = np.diff(self.states[:, :2].double().numpy(), axis=0, prepend=0)
-        self.way = torch.from_numpy(np.cumsum(np.linalg.norm(step, axis=1) + STANDSTILL))
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def sample(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B H D"]:
-        """Draw windows, trips in proportion to their length."""
-        trip = torch.multinomial(self.lengths.float(), batch, True, generator=generator)
-        u = torch.rand(4, batch, generator=generator)
-        length = self.lengths[trip].float()
-        slack = length - MIN_WINDOW
-        begin = torch.where(u[0] < WHOLE_START_SHARE, 0.0, (u[1] * slack).floor())
-        shortest = begin + MIN_WINDOW
-        end = torch.where(u[2] < WHOLE_END_SHARE, length, shortest + u[3] * (length - shortest))
-        return self.windows(trip, begin, end.floor())
-
-    def windows(
-        self, trip: Tensor, begin: Float[Tensor, "B"], end: Float[Tensor, "B"]
-    ) -> Float[Tensor, "B H D"]:
-        """Parts [begin, end] (recorded steps) of trips as waypoints; the end is held."""
-        low, high = self.first[trip] + begin.long(), self.first[trip] + end.long()
-        passed = self.spacing * torch.arange(self.horizon, dtype=torch.float64)
-        way = torch.minimum(self.way[low][:, None] + passed, self.way[high][:, None])  # (B, H) [m]
-        above = torch.searchsorted(self.way, way).clamp(low[:, None] + 1, high[:, None])
-        part = (way - self.way[above - 1]) / (self.way[above] - self.way[above - 1])
-        part = part.clamp(0, 1).float()[..., None]
-        state = torch.lerp(self.states[above - 1], self.states[above], part)
-        total = torch.lerp(self.action_sums[above - 1], self.action_sums[above], part)
-        steps = torch.diff((above - 1)[..., None] + part, dim=1)
-        moving = (steps > MIN_STEPS).float()
-        action = moving * torch.diff(total, dim=1) / steps.clamp_min(MIN_STEPS)
-        dt = torch.lerp(torch.tensor(HOLD_DT), SIM_DT * steps, moving)
-        held = torch.nn.functional.pad(torch.cat([action, dt], -1), (0, 0, 0, 1))
-        held[:, -1] = torch.tensor([0.0, 0.0, HOLD_DT])
-        state[:, :, 2:] *= (way < self.way[high][:, None])[..., None]
-        return torch.cat([state, held], dim=-1)
 
 
 def write_minari(

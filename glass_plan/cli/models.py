@@ -118,9 +118,10 @@ def train(
     from glass_envs import recipes
     from glass_envs.mazes import MAZES
     from glass_plan.checkpoint import save_pretrained
-    from glass_plan.data import Windows, read_trips
+    from glass_plan.data import read_trips
     from glass_plan.training import TrainConfig, Trainer
     from glass_plan.training import train as run_training
+    from glass_plan.windows import Windows
 
     positive(steps=steps, batch=batch)
     if known_task(task) in recipes.DEMONSTRATIONS:
