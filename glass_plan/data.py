@@ -10,13 +10,16 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import minari
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_plan.errors import DataError
+from glass_plan.errors import DataError, LayoutError
+from glass_plan.layout import Channel, Layout
 
 Array = NDArray[np.float64]
 
@@ -24,6 +27,8 @@ D4RL_CELL = 0.2
 """Added to a position of a D4RL file [m] it is a row and a column: the joints are zero at 1.2."""
 CODE = "glass_plan.data.write_minari"
 """What Minari records as the data's origin."""
+RECORDED = "recorded"
+"""Key of a data set's metadata that says what the columns of its states are."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,51 @@ class Trip:
     goal: Array
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What the columns of recorded states are.
+
+    Args:
+        channels: of a state, in order.
+        achieved: the one that begins with the place that has to come to the goal.
+    """
+
+    channels: tuple[Channel, ...]
+    achieved: str
+
+    @property
+    def dim(self) -> int:
+        """Size S of a state."""
+        return sum(channel.size for channel in self.channels)
+
+    def columns(self, name: str, count: int | None = None) -> tuple[int, ...]:
+        """Where a channel is in a state, or its first ``count`` components are.
+
+        Raises:
+            DataError: no such channel, or a smaller one.
+        """
+        try:
+            found = Layout(self.channels, start=(), goal=()).columns((name,))
+        except LayoutError as error:
+            raise DataError(f"data: of recorded states: {error}") from error
+        if count is not None and len(found) < count:
+            raise DataError(
+                f"data: recorded channel {name!r} has {len(found)} components, needs {count}"
+            )
+        return tuple(found[:count])
+
+
+POINT_STATES = Recorded((Channel("position", 2, "m"), Channel("velocity", 2, "m/s")), "position")
+"""PointMaze's."""
+
+
 def write_minari(
     dataset_id: str,
     trips: Sequence[Trip],
     *,
     description: str,
     algorithm: str = "waypoint controller",
-    achieved: slice = slice(0, 2),
+    recorded: Recorded = POINT_STATES,
 ) -> None:
     """Save trips as a Minari data set of a goal environment; replaces an old one.
 
@@ -56,7 +99,10 @@ def write_minari(
         trips: one episode each, all of the same sizes.
         description: how the data were made.
         algorithm: that made them.
-        achieved: where in a state the place is that has to come to the goal.
+        recorded: what a state holds; readers find it in the data set's metadata.
+
+    Raises:
+        DataError: the trips' states are of another size.
     """
     from gymnasium import spaces
     from minari.data_collector import EpisodeBuffer
@@ -65,6 +111,8 @@ def write_minari(
         return spaces.Box(-np.inf, np.inf, (size,), np.float64)
 
     buffers, sizes = [], [part.shape[-1] for part in (trips[0].states, trips[0].goal)]
+    _check_size(dataset_id, recorded, sizes[0])
+    achieved = list(recorded.columns(recorded.achieved, sizes[1]))
     for trip in trips:
         steps = len(trip.actions)
         ends = np.zeros(steps, dtype=bool)
@@ -88,7 +136,7 @@ def write_minari(
     with warnings.catch_warnings():
         # the simulator was driven directly, without a Gymnasium environment
         warnings.filterwarnings("ignore", message="(`eval_env` is set to|env_spec is) None")
-        minari.create_dataset_from_buffers(
+        dataset = minari.create_dataset_from_buffers(
             dataset_id,
             buffers,
             observation_space=spaces.Dict(
@@ -101,6 +149,7 @@ def write_minari(
             author_email="",
             code_permalink=CODE,
         )
+    dataset.storage.update_metadata({RECORDED: msgspec.to_builtins(recorded)})
 
 
 def read_trips(source: str, *, maze_shape: tuple[int, int] | None = None) -> list[Trip]:
@@ -117,18 +166,49 @@ def read_trips(source: str, *, maze_shape: tuple[int, int] | None = None) -> lis
     if source.endswith((".hdf5", ".h5")):
         trips = _read_d4rl(Path(source))
         return trips if maze_shape is None else [_from_d4rl_frame(t, maze_shape) for t in trips]
-    known = minari.list_local_datasets()
-    if source not in known:
+    return _read_minari(source)
+
+
+def read_recorded(dataset_id: str) -> Recorded:
+    """What the states of a local Minari data set hold, as ``write_minari`` noted it.
+
+    Raises:
+        DataError: no such data set, or one that does not say it.
+    """
+    storage = _load(dataset_id).storage
+    try:
+        recorded = msgspec.convert(storage.metadata[RECORDED], Recorded)
+    except (KeyError, msgspec.ValidationError) as error:
         raise DataError(
-            f"data: no local Minari data set {source!r}; have {sorted(known)}; "
+            f"data: the metadata of {dataset_id!r} do not say what its columns are "
+            f"({RECORDED!r}: {error}); make it anew with `glass-plan collect`"
+        ) from error
+    _check_size(dataset_id, recorded, storage.observation_space["observation"].shape[0])
+    return recorded
+
+
+def _check_size(dataset_id: str, recorded: Recorded, size: int) -> None:
+    if recorded.dim != size:
+        raise DataError(
+            f"data: states of {dataset_id!r} have {size} columns, its channels "
+            f"{[channel.name for channel in recorded.channels]} have {recorded.dim}"
+        )
+
+
+def _load(dataset_id: str) -> Any:
+    """A local Minari data set."""
+    known = minari.list_local_datasets()
+    if dataset_id not in known:
+        raise DataError(
+            f"data: no local Minari data set {dataset_id!r}; have {sorted(known)}; "
             "make one with `glass-plan collect`"
         )
-    return _read_minari(source)
+    return minari.load_dataset(dataset_id)
 
 
 def _read_minari(dataset_id: str) -> list[Trip]:
     trips: list[Trip] = []
-    for episode in minari.load_dataset(dataset_id).iterate_episodes():
+    for episode in _load(dataset_id).iterate_episodes():
         observations = episode.observations
         if not isinstance(observations, dict) or "observation" not in observations:
             raise DataError(f"data: {dataset_id!r} lacks the key 'observation'; want PointMaze's")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from glass_envs.mazes import MAZES
-from glass_plan.data import read_trips, write_minari
+from glass_plan.data import RECORDED, Recorded, Trip, read_recorded, read_trips, write_minari
 from glass_plan.errors import DataError
+from glass_plan.layout import Channel
 from tests.tiny import straight_trip
 
 
@@ -29,6 +30,36 @@ def test_minari_reads_back_what_was_written(minari_root):
         assert np.array_equal(trip.states, read.states)
         assert np.array_equal(trip.actions, read.actions)
         assert np.array_equal(trip.goal, read.goal)
+
+
+SPIN = Trip(np.arange(24.0).reshape(6, 4), np.zeros((5, 1)), np.array([2.0]))
+SPIN_STATES = Recorded((Channel("wheel", 1, "rad"), Channel("cart", 3, "m")), "cart")
+
+
+def test_what_the_columns_are_is_read_back(minari_root):
+    write_minari("glass_plan/spin-v0", [SPIN], description="one", recorded=SPIN_STATES)
+    assert read_recorded("glass_plan/spin-v0") == SPIN_STATES
+    assert SPIN_STATES.columns("cart", 2) == (1, 2)
+    (episode,) = minari.load_dataset("glass_plan/spin-v0").iterate_episodes()
+    assert np.array_equal(episode.observations["achieved_goal"], SPIN.states[:, 1:2])
+
+
+def test_a_data_set_that_does_not_tell_its_columns_is_refused(minari_root):
+    write_minari("glass_plan/mute-v0", [straight_trip()], description="one")
+    storage = minari.load_dataset("glass_plan/mute-v0").storage
+    storage.update_metadata({RECORDED: {"channels": 3}})
+    with pytest.raises(DataError, match="do not say what its columns are"):
+        read_recorded("glass_plan/mute-v0")
+    assert len(read_trips("glass_plan/mute-v0")) == 1
+
+
+def test_columns_that_do_not_exist_are_named():
+    with pytest.raises(DataError, match="unknown channel 'weel'; did you mean 'wheel'"):
+        SPIN_STATES.columns("weel")
+    with pytest.raises(DataError, match="'wheel' has 1 components, needs 3"):
+        SPIN_STATES.columns("wheel", 3)
+    with pytest.raises(DataError, match="states of 'x-v0' have 4 columns"):
+        write_minari("x-v0", [straight_trip()], description="", recorded=Recorded((), ""))
 
 
 def test_an_unknown_data_set_lists_what_exists(minari_root):

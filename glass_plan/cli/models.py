@@ -81,13 +81,12 @@ def _demonstrate(task: str, episodes: int, workers: int, seed: int, dataset: str
     console.print(
         f"writing {len(made.trips)} demonstrations ({made.failed} failed) to Minari as {name}"
     )
-    told = ", ".join(f"{channel.name} {channel.size}" for channel in made.observed.channels)
     write_minari(
         name,
         made.trips,
-        description=f"scripted demonstrator of {task}, seed {seed}; observation: {told}",
+        description=f"scripted demonstrator of {task}, seed {seed}",
         algorithm="scripted demonstrator",
-        achieved=made.achieved,
+        recorded=made.recorded,
     )
     return 0
 
