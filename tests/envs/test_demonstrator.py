@@ -81,10 +81,10 @@ def test_a_task_without_a_script_is_refused():
     assert "push-cube" in TASKS
 
 
-def test_what_is_done_at_once_shows_nothing():
+def test_a_cube_that_need_not_move_shows_nothing():
     env = ManiSkill("pick-cube")
     observation, _ = env.reset(seed=0)
-    done = {"goal_site": observation["achieved_goal"]}
+    done = {"goal_site": observation["achieved_goal"] + np.array([0.02, 0.0, 0.0])}
     reset = env.reset
     env.reset = lambda seed: reset(seed=seed, options=done)
     assert demonstrate("pick-cube", env, 0) is None
