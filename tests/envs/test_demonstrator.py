@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glass_envs.maniskill.collect import FIRST_SEED, collect
-from glass_envs.maniskill.demonstrator import LONGEST, REACH, Manner, demonstrate
+from glass_envs.maniskill.demonstrator import LONGEST, PATIENCE, REACH, Manner, demonstrate
 from glass_envs.maniskill.tasks import TASKS
 from glass_envs.maniskill.world import ManiSkill
 from glass_plan.data import read_recorded, write_minari
@@ -79,6 +79,16 @@ def test_a_task_without_a_script_is_refused():
     with pytest.raises(RequestError, match="unknown task 'push-cube'"):
         demonstrate("push-cube", None, 0)
     assert "push-cube" in TASKS
+
+
+def test_an_arm_that_gets_stuck_is_given_up(monkeypatch):
+    env = ManiSkill("pick-cube")
+    steps: list[int] = []
+    step = env.step
+    monkeypatch.setattr(env, "step", lambda action: steps.append(1) or step(0 * action))
+    assert demonstrate("pick-cube", env, 1) is None
+    assert len(steps) == PATIENCE
+    env.close()
 
 
 def test_a_cube_that_need_not_move_shows_nothing():
