@@ -24,6 +24,7 @@ from rich.progress import track
 
 from glass_envs.mazes import MAZES, Maze
 from glass_plan.d4rl_compat import normalized_score
+from glass_plan.embodiments import as_point_mass
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
@@ -85,7 +86,8 @@ def main(args: Args) -> None:
     if min(args.episodes, args.workers, args.ode_steps) < 1:
         raise SystemExit("--episodes, --workers and --ode-steps must be at least 1")
     planner = Planner.from_pretrained(args.model)
-    task = next(name for name, maze in MAZES.items() if maze.rows == planner.config.world.walls)
+    walls = as_point_mass(planner.embodiment, "maze2d").world.walls
+    task = next(name for name, maze in MAZES.items() if maze.rows == walls)
     if args.protocol == "plans" or args.smoke:
         plans(args, planner, MAZES[task])
     if args.protocol == "reach" or args.smoke:

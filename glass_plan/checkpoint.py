@@ -44,8 +44,15 @@ class Dynamics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dt: float
 
 
-class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the data's world looked like: the planner avoids its walls, the tracker knows its body.
+class World(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="maze",
+):
+    """A maze that data came from: the planner avoids its walls, the tracker knows its robot.
 
     Args:
         walls: occupancy, 1 for wall, row 0 at the top; cells outside the map count as walls.
@@ -56,6 +63,27 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     walls: tuple[tuple[int, ...], ...]
     cell: float
     dynamics: Dynamics
+
+
+class ArmWorld(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="arm",
+):
+    """An arm over a table that data came from: how fast it may be driven.
+
+    Args:
+        max_joint_speed: of every joint that turns [rad/s].
+        max_tool_speed: of the point between the finger tips [m/s].
+        dt: control step [s].
+    """
+
+    max_joint_speed: float
+    max_tool_speed: float
+    dt: float
 
 
 class PriorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +108,7 @@ class PriorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     spacing: float
     layout: Layout
     schedule: str
-    world: World
+    world: World | ArmWorld
     sha256: str = ""
 
 

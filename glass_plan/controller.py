@@ -216,7 +216,7 @@ class RecedingHorizon:
             return None, "no plan in hand"
         now = time - pursuit.began
         if now >= follower.end:
-            arrived = self._tracker.away(state, pursuit.goal) < LOST
+            arrived = self._tracker.arrived(state, pursuit.goal)
             return None, "" if arrived else "the plan has ended"
         rest = follower.rest(state, now, time)
         off = follower.off(state, now)

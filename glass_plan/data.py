@@ -1,48 +1,34 @@
-"""Demonstrations as training windows: Minari data sets, D4RL HDF5 files, or own arrays.
+"""Demonstrations: Minari data sets and D4RL HDF5 files, as trips that each lead to one goal.
 
-A window is any part of a trip, resampled to H waypoints equally spaced along the way; the time to
-the next waypoint is a channel. Short and long ways so share one horizon, slow and fast drives share
-one geometry, and the model learns how long a way takes.
+Knows nothing of how a prior is trained on them: windows.py does.
 """
 
 from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import minari
+import msgspec
 import numpy as np
-import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
-from glass_plan.errors import DataError
-from glass_plan.layout import POINT_MASS, Layout
+from glass_plan.errors import DataError, LayoutError
+from glass_plan.layout import Channel, Layout
 
 Array = NDArray[np.float64]
 
 D4RL_CELL = 0.2
 """Added to a position of a D4RL file [m] it is a row and a column: the joints are zero at 1.2."""
-MIN_STEPS = 1e-3
-"""Interval [recorded steps] below which the robot counts as holding the goal."""
-HOLD_DT = 0.05
-"""Time step [s] of waypoints that hold the goal."""
-SIM_DT = 0.01
-"""Time between two recorded states [s]: PointMaze's and D4RL Maze2D's physics step."""
-MIN_WINDOW = 16
-"""Shortest window [recorded steps]."""
-WHOLE_START_SHARE = 0.5
-WHOLE_END_SHARE = 0.5
-"""Share of windows that keep a trip's own start (mostly at rest) or end."""
 CODE = "glass_plan.data.write_minari"
 """What Minari records as the data's origin."""
-STANDSTILL = 1e-5
-"""Way added per recorded step [m], so that the way grows even where the robot stands."""
+RECORDED = "recorded"
+"""Key of a data set's metadata that says what the columns of its states are."""
 
 
 @dataclass(frozen=True)
@@ -60,63 +46,42 @@ class Trip:
     goal: Array
 
 
-class Windows:
-    """Random windows of a set of trips as trajectories in world units.
+@dataclass(frozen=True)
+class Recorded:
+    """What the columns of recorded states are.
 
     Args:
-        trips: each at least ``MIN_WINDOW`` steps long (shorter ones are left out).
-        horizon: H waypoints per window.
+        channels: of a state, in order.
+        achieved: the one that begins with the place that has to come to the goal.
     """
 
-    layout: Layout = POINT_MASS
+    channels: tuple[Channel, ...]
+    achieved: str
 
-    def __init__(self, trips: Iterable[Trip], *, horizon: int, spacing: float) -> None:
-        kept = [trip for trip in trips if len(trip.actions) >= MIN_WINDOW]
-        if not kept:
-            raise DataError(f"data: no trip of at least {MIN_WINDOW} steps; collect more steps")
-        self.horizon, self.spacing = horizon, spacing
-        self.lengths = torch.tensor([len(trip.actions) for trip in kept])
-        self.states = torch.from_numpy(np.concatenate([trip.states for trip in kept])).float()
-        self.first = torch.cumsum(self.lengths + 1, 0) - (self.lengths + 1)
-        sums = [np.concatenate([np.zeros((1, 2)), np.cumsum(t.actions, 0)]) for t in kept]
-        self.action_sums = torch.from_numpy(np.concatenate(sums)).float()
-        step = np.diff(self.states[:, :2].double().numpy(), axis=0, prepend=0)
-        self.way = torch.from_numpy(np.cumsum(np.linalg.norm(step, axis=1) + STANDSTILL))
+    @property
+    def dim(self) -> int:
+        """Size S of a state."""
+        return sum(channel.size for channel in self.channels)
 
-    def __len__(self) -> int:
-        return len(self.lengths)
+    def columns(self, name: str, count: int | None = None) -> tuple[int, ...]:
+        """Where a channel is in a state, or its first ``count`` components are.
 
-    def sample(self, batch: int, generator: torch.Generator) -> Float[Tensor, "B H D"]:
-        """Draw windows, trips in proportion to their length."""
-        trip = torch.multinomial(self.lengths.float(), batch, True, generator=generator)
-        u = torch.rand(4, batch, generator=generator)
-        length = self.lengths[trip].float()
-        slack = length - MIN_WINDOW
-        begin = torch.where(u[0] < WHOLE_START_SHARE, 0.0, (u[1] * slack).floor())
-        shortest = begin + MIN_WINDOW
-        end = torch.where(u[2] < WHOLE_END_SHARE, length, shortest + u[3] * (length - shortest))
-        return self.windows(trip, begin, end.floor())
+        Raises:
+            DataError: no such channel, or a smaller one.
+        """
+        try:
+            found = Layout(self.channels, start=(), goal=()).columns((name,))
+        except LayoutError as error:
+            raise DataError(f"data: of recorded states: {error}") from error
+        if count is not None and len(found) < count:
+            raise DataError(
+                f"data: recorded channel {name!r} has {len(found)} components, needs {count}"
+            )
+        return tuple(found[:count])
 
-    def windows(
-        self, trip: Tensor, begin: Float[Tensor, "B"], end: Float[Tensor, "B"]
-    ) -> Float[Tensor, "B H D"]:
-        """Parts [begin, end] (recorded steps) of trips as waypoints; the end is held."""
-        low, high = self.first[trip] + begin.long(), self.first[trip] + end.long()
-        passed = self.spacing * torch.arange(self.horizon, dtype=torch.float64)
-        way = torch.minimum(self.way[low][:, None] + passed, self.way[high][:, None])  # (B, H) [m]
-        above = torch.searchsorted(self.way, way).clamp(low[:, None] + 1, high[:, None])
-        part = (way - self.way[above - 1]) / (self.way[above] - self.way[above - 1])
-        part = part.clamp(0, 1).float()[..., None]
-        state = torch.lerp(self.states[above - 1], self.states[above], part)
-        total = torch.lerp(self.action_sums[above - 1], self.action_sums[above], part)
-        steps = torch.diff((above - 1)[..., None] + part, dim=1)
-        moving = (steps > MIN_STEPS).float()
-        action = moving * torch.diff(total, dim=1) / steps.clamp_min(MIN_STEPS)
-        dt = torch.lerp(torch.tensor(HOLD_DT), SIM_DT * steps, moving)
-        held = torch.nn.functional.pad(torch.cat([action, dt], -1), (0, 0, 0, 1))
-        held[:, -1] = torch.tensor([0.0, 0.0, HOLD_DT])
-        state[:, :, 2:] *= (way < self.way[high][:, None])[..., None]
-        return torch.cat([state, held], dim=-1)
+
+POINT_STATES = Recorded((Channel("position", 2, "m"), Channel("velocity", 2, "m/s")), "position")
+"""PointMaze's."""
 
 
 def write_minari(
@@ -125,7 +90,7 @@ def write_minari(
     *,
     description: str,
     algorithm: str = "waypoint controller",
-    achieved: slice = slice(0, 2),
+    recorded: Recorded = POINT_STATES,
 ) -> None:
     """Save trips as a Minari data set of a goal environment; replaces an old one.
 
@@ -134,7 +99,10 @@ def write_minari(
         trips: one episode each, all of the same sizes.
         description: how the data were made.
         algorithm: that made them.
-        achieved: where in a state the place is that has to come to the goal.
+        recorded: what a state holds; readers find it in the data set's metadata.
+
+    Raises:
+        DataError: the trips' states are of another size.
     """
     from gymnasium import spaces
     from minari.data_collector import EpisodeBuffer
@@ -143,6 +111,8 @@ def write_minari(
         return spaces.Box(-np.inf, np.inf, (size,), np.float64)
 
     buffers, sizes = [], [part.shape[-1] for part in (trips[0].states, trips[0].goal)]
+    _check_size(dataset_id, recorded, sizes[0])
+    achieved = list(recorded.columns(recorded.achieved, sizes[1]))
     for trip in trips:
         steps = len(trip.actions)
         ends = np.zeros(steps, dtype=bool)
@@ -166,7 +136,7 @@ def write_minari(
     with warnings.catch_warnings():
         # the simulator was driven directly, without a Gymnasium environment
         warnings.filterwarnings("ignore", message="(`eval_env` is set to|env_spec is) None")
-        minari.create_dataset_from_buffers(
+        dataset = minari.create_dataset_from_buffers(
             dataset_id,
             buffers,
             observation_space=spaces.Dict(
@@ -179,6 +149,7 @@ def write_minari(
             author_email="",
             code_permalink=CODE,
         )
+    dataset.storage.update_metadata({RECORDED: msgspec.to_builtins(recorded)})
 
 
 def read_trips(source: str, *, maze_shape: tuple[int, int] | None = None) -> list[Trip]:
@@ -195,18 +166,49 @@ def read_trips(source: str, *, maze_shape: tuple[int, int] | None = None) -> lis
     if source.endswith((".hdf5", ".h5")):
         trips = _read_d4rl(Path(source))
         return trips if maze_shape is None else [_from_d4rl_frame(t, maze_shape) for t in trips]
-    known = minari.list_local_datasets()
-    if source not in known:
+    return _read_minari(source)
+
+
+def read_recorded(dataset_id: str) -> Recorded:
+    """What the states of a local Minari data set hold, as ``write_minari`` noted it.
+
+    Raises:
+        DataError: no such data set, or one that does not say it.
+    """
+    storage = _load(dataset_id).storage
+    try:
+        recorded = msgspec.convert(storage.metadata[RECORDED], Recorded)
+    except (KeyError, msgspec.ValidationError) as error:
         raise DataError(
-            f"data: no local Minari data set {source!r}; have {sorted(known)}; "
+            f"data: the metadata of {dataset_id!r} do not say what its columns are "
+            f"({RECORDED!r}: {error}); make it anew with `glass-plan collect`"
+        ) from error
+    _check_size(dataset_id, recorded, storage.observation_space["observation"].shape[0])
+    return recorded
+
+
+def _check_size(dataset_id: str, recorded: Recorded, size: int) -> None:
+    if recorded.dim != size:
+        raise DataError(
+            f"data: states of {dataset_id!r} have {size} columns, its channels "
+            f"{[channel.name for channel in recorded.channels]} have {recorded.dim}"
+        )
+
+
+def _load(dataset_id: str) -> Any:
+    """A local Minari data set."""
+    known = minari.list_local_datasets()
+    if dataset_id not in known:
+        raise DataError(
+            f"data: no local Minari data set {dataset_id!r}; have {sorted(known)}; "
             "make one with `glass-plan collect`"
         )
-    return _read_minari(source)
+    return minari.load_dataset(dataset_id)
 
 
 def _read_minari(dataset_id: str) -> list[Trip]:
     trips: list[Trip] = []
-    for episode in minari.load_dataset(dataset_id).iterate_episodes():
+    for episode in _load(dataset_id).iterate_episodes():
         observations = episode.observations
         if not isinstance(observations, dict) or "observation" not in observations:
             raise DataError(f"data: {dataset_id!r} lacks the key 'observation'; want PointMaze's")

@@ -100,23 +100,24 @@ def _speed_profile(
     return speed
 
 
-def settle(trajectory: Trajectory, distance: float) -> Trajectory:
-    """The trajectory held at its last position once it stays within ``distance`` [m] of it.
+def settle(trajectory: Trajectory, distance: float, channel: str = "position") -> Trajectory:
+    """The trajectory held where a channel ends once that stays within ``distance`` of its end.
 
     A model that holds its goal does so with some jitter, which nobody should drive.
 
     Args:
         trajectory: (..., H, D).
-        distance: from the last position [m].
+        distance: from the last value, in the channel's unit.
+        channel: that is held.
     """
-    position = trajectory.channel("position")
+    position = trajectory.channel(channel)
     goal = position[..., -1:, :]
     away = (position - goal).norm(dim=-1) >= distance
     stays = away.flip(-1).int().cummax(-1).values.flip(-1) == 0
     arrived = torch.nn.functional.pad(stays[..., :-1], (1, 0))  # after the first that stays near
     x = trajectory.x.clone()
     held = torch.where(arrived[..., None], goal, position)
-    x[..., trajectory.layout.slice("position")] = held
+    x[..., trajectory.layout.slice(channel)] = held
     return replace(trajectory, x=x)
 
 

@@ -21,10 +21,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from glass_plan.checkpoint import PriorConfig, build_prior
-from glass_plan.data import Windows
 from glass_plan.errors import CheckpointError
 from glass_plan.normalizers import Normalizer
 from glass_plan.prior import FlowPrior
+from glass_plan.windows import Windows
 
 VELOCITY_FLOOR = 0.2
 """Smallest 1 - t in the loss weight."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 
 from glass_plan.checkpoint import (
     CONFIG,
     WEIGHTS,
+    ArmWorld,
     build_prior,
     from_pretrained,
     save_pretrained,
     shipped,
 )
-from glass_plan.errors import CheckpointError
+from glass_plan.errors import CheckpointError, LayoutError
+from glass_plan.planner import Planner
 from tests import tiny
 
 
@@ -39,6 +42,17 @@ def test_saving_twice_changes_nothing(folder, tmp_path):
     save_pretrained(prior, config, tmp_path / "again")
     for name in (CONFIG, WEIGHTS):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_the_world_of_an_arm_is_told_from_a_maze(folder, tmp_path):
+    prior, config = from_pretrained(str(folder))
+    assert config.world == tiny.CONFIG.world
+    arm = ArmWorld(max_joint_speed=2.0, max_tool_speed=1.0, dt=0.05)
+    save_pretrained(prior, msgspec.structs.replace(config, world=arm), tmp_path / "arm")
+    _, again = from_pretrained(str(tmp_path / "arm"))
+    assert again.world == arm
+    with pytest.raises(LayoutError, match="needs a body of a robot"):
+        Planner.from_pretrained(str(tmp_path / "arm"))
 
 
 def test_an_unknown_name_lists_what_exists():

@@ -1,4 +1,4 @@
-"""Windows of demonstrations, and the Minari data set they are stored in."""
+"""Demonstrations in files: Minari data sets and D4RL's."""
 
 from __future__ import annotations
 
@@ -6,49 +6,12 @@ import h5py
 import minari
 import numpy as np
 import pytest
-import torch
 
 from glass_envs.mazes import MAZES
-from glass_plan.data import HOLD_DT, SIM_DT, Trip, Windows, read_trips, write_minari
+from glass_plan.data import RECORDED, Recorded, Trip, read_recorded, read_trips, write_minari
 from glass_plan.errors import DataError
-
-
-def straight_trip(steps=100, speed=2.0):
-    """Along x at constant speed [m/s] with a constant action."""
-    x = speed * SIM_DT * np.arange(steps + 1)
-    states = np.stack([x, 0 * x, 0 * x + speed, 0 * x], axis=1)
-    return Trip(states, np.tile([0.3, -0.1], (steps, 1)), states[-1, :2])
-
-
-def test_waypoints_are_equally_spaced_along_the_way():
-    windows = Windows([straight_trip()], horizon=4, spacing=0.5)
-    window = windows.windows(torch.tensor([0]), torch.tensor([0.0]), torch.tensor([100.0]))[0]
-    assert window[:, 0].tolist() == pytest.approx([0.0, 0.5, 1.0, 1.5], abs=2e-3)
-    assert window[:3, 6].tolist() == pytest.approx([0.25] * 3, abs=2e-3)  # 0.5 m at 2 m/s
-    assert window[:3, 4].tolist() == pytest.approx([0.3] * 3, abs=1e-4)
-
-
-def test_the_goal_is_held_once_the_way_is_over():
-    windows = Windows([straight_trip()], horizon=8, spacing=0.5)
-    window = windows.windows(torch.tensor([0]), torch.tensor([0.0]), torch.tensor([50.0]))[0]
-    assert torch.allclose(window[2:, 0], torch.ones(6), atol=1e-3)  # 50 steps are 1 m
-    assert torch.all(window[3:, 2:6] == 0)
-    assert torch.all(window[3:, 6] == HOLD_DT)
-
-
-def test_sampled_windows_lie_inside_their_trips():
-    trips = [straight_trip(speed=1.0), straight_trip(speed=4.0)]
-    x = Windows(trips, horizon=16, spacing=0.3).sample(200, torch.Generator().manual_seed(0))
-    assert x.shape == (200, 16, 7)
-    assert x.isfinite().all()
-    assert x[..., 0].min() >= 0
-    assert x[..., 0].max() <= 4.0 + 1e-4
-    assert torch.all(x[..., 6] > 0)
-
-
-def test_trips_too_short_for_a_window_are_refused():
-    with pytest.raises(DataError, match="no trip of at least"):
-        Windows([straight_trip(steps=5)], horizon=8, spacing=0.3)
+from glass_plan.layout import Channel
+from tests.tiny import straight_trip
 
 
 @pytest.fixture
@@ -67,6 +30,36 @@ def test_minari_reads_back_what_was_written(minari_root):
         assert np.array_equal(trip.states, read.states)
         assert np.array_equal(trip.actions, read.actions)
         assert np.array_equal(trip.goal, read.goal)
+
+
+SPIN = Trip(np.arange(24.0).reshape(6, 4), np.zeros((5, 1)), np.array([2.0]))
+SPIN_STATES = Recorded((Channel("wheel", 1, "rad"), Channel("cart", 3, "m")), "cart")
+
+
+def test_what_the_columns_are_is_read_back(minari_root):
+    write_minari("glass_plan/spin-v0", [SPIN], description="one", recorded=SPIN_STATES)
+    assert read_recorded("glass_plan/spin-v0") == SPIN_STATES
+    assert SPIN_STATES.columns("cart", 2) == (1, 2)
+    (episode,) = minari.load_dataset("glass_plan/spin-v0").iterate_episodes()
+    assert np.array_equal(episode.observations["achieved_goal"], SPIN.states[:, 1:2])
+
+
+def test_a_data_set_that_does_not_tell_its_columns_is_refused(minari_root):
+    write_minari("glass_plan/mute-v0", [straight_trip()], description="one")
+    storage = minari.load_dataset("glass_plan/mute-v0").storage
+    storage.update_metadata({RECORDED: {"channels": 3}})
+    with pytest.raises(DataError, match="do not say what its columns are"):
+        read_recorded("glass_plan/mute-v0")
+    assert len(read_trips("glass_plan/mute-v0")) == 1
+
+
+def test_columns_that_do_not_exist_are_named():
+    with pytest.raises(DataError, match="unknown channel 'weel'; did you mean 'wheel'"):
+        SPIN_STATES.columns("weel")
+    with pytest.raises(DataError, match="'wheel' has 1 components, needs 3"):
+        SPIN_STATES.columns("wheel", 3)
+    with pytest.raises(DataError, match="states of 'x-v0' have 4 columns"):
+        write_minari("x-v0", [straight_trip()], description="", recorded=Recorded((), ""))
 
 
 def test_an_unknown_data_set_lists_what_exists(minari_root):

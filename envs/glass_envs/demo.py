@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from glass_envs.mazes import MAZES, Array
 from glass_envs.scenes import Scene, draw_scene
+from glass_plan.embodiments import as_point_mass
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
@@ -117,7 +118,8 @@ def run_demo(
     """
     torch.set_num_threads(workers)
     planner = Planner.from_pretrained(model)
-    task = next(name for name, maze in MAZES.items() if maze.rows == planner.config.world.walls)
+    walls = as_point_mass(planner.embodiment, "demo").world.walls
+    task = next(name for name, maze in MAZES.items() if maze.rows == walls)
     with progress:
         row = progress.add_task("drawing scenes", total=None)
         scenes = make_scenes(planner, task, seeds)
@@ -161,7 +163,7 @@ def episode_task(scene: Scene, *, model: str, task: str, arm: Arm) -> EpisodeTas
 def write_outcome(outcome: Outcome, planner: Planner, model: str, out: Path) -> Path:
     """``report.html``, ``plan.png``, ``rollout.mp4`` and ``eval_info.json``; returns the page."""
     out.mkdir(parents=True, exist_ok=True)
-    world = planner.config.world
+    world = as_point_mass(planner.embodiment, "demo").world
     shown = _most_telling(outcome)
     scene = outcome.scenes[shown]
     panels = [

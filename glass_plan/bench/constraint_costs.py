@@ -25,6 +25,7 @@ from glass_plan.bench.overhead import free_cells, opposite_corners, seconds, ten
 from glass_plan.bench.records import Record
 from glass_plan.checkpoint import World
 from glass_plan.constraints import All, Always, Avoid, Ball, Constraint, Eventually, Reach, Until
+from glass_plan.embodiments import as_point_mass
 from glass_plan.goals import Goal
 from glass_plan.layout import Trajectory
 from glass_plan.nets import TemporalUNet
@@ -124,7 +125,7 @@ class ConstraintBench:
 
     def run(self) -> str:
         """Time everything anew; write table, goals and figure; returns the text."""
-        world = self.planner.config.world
+        world = as_point_mass(self.planner.embodiment, "bench").world
         start, goal = opposite_corners(world)
         denoise = self.planner.prior.condition(start, goal)
         drawn = self._drawn(denoise)

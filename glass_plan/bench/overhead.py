@@ -23,6 +23,7 @@ from glass_plan import kernels
 from glass_plan.bench.records import Record
 from glass_plan.checkpoint import World
 from glass_plan.constraints import All, Avoid, Ball, Box, Constraint, Moving, SpeedLimit
+from glass_plan.embodiments import as_point_mass
 from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
@@ -59,8 +60,8 @@ class OverheadBench:
 
     def run(self) -> str:
         """Time everything anew; write table, goals and figure; returns the text."""
-        start, goal = opposite_corners(self.planner.config.world)
-        spec = ten_constraints(self.planner.config.world)
+        world = as_point_mass(self.planner.embodiment, "bench").world
+        start, goal, spec = *opposite_corners(world), ten_constraints(world)
         denoise = self.planner.prior.condition(start, goal)
         rows: list[Entry] = []
         with torch.no_grad():

@@ -19,10 +19,10 @@ from glass_plan.bench import transitions_table
 from glass_plan.bench.distances import Mmd, SlicedWasserstein
 from glass_plan.bench.records import Record
 from glass_plan.bench.values import ESTIMATES, TIMES, ValueTest
-from glass_plan.data import Windows
 from glass_plan.planner import Planner
 from glass_plan.prior import ConditionedPrior, FlowPrior
 from glass_plan.tables import Entry
+from glass_plan.windows import Windows
 
 ROWS = {4: (2, 2), 8: (2, 4), 16: (4, 4), 20: (5, 4), 32: (8, 4), 64: (16, 4)}
 """Network rows a sample -> GLASS transitions and inner steps."""

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.constraints import Avoid, Ball
-from glass_plan.data import Windows
 from glass_plan.planner import Planner
 from glass_plan.prior import ConditionedPrior
 from glass_plan.tables import Entry
+from glass_plan.windows import Windows
 
 TIMES = (0.1, 0.25, 0.5, 0.75)
 ESTIMATES: dict[str, tuple[str, int, int]] = {

@@ -77,8 +77,8 @@ def transitions(
     from glass_envs.collect import collect
     from glass_envs.recipes import RECIPES
     from glass_plan.bench.transitions import TransitionsBench
-    from glass_plan.data import Windows
     from glass_plan.planner import Planner
+    from glass_plan.windows import Windows
 
     positive(windows=windows, seeds=seeds, requests=requests, steps=steps)
     positive(reference=min(reference))

@@ -81,13 +81,12 @@ def _demonstrate(task: str, episodes: int, workers: int, seed: int, dataset: str
     console.print(
         f"writing {len(made.trips)} demonstrations ({made.failed} failed) to Minari as {name}"
     )
-    told = ", ".join(f"{channel.name} {channel.size}" for channel in made.observed.channels)
     write_minari(
         name,
         made.trips,
-        description=f"scripted demonstrator of {task}, seed {seed}; observation: {told}",
+        description=f"scripted demonstrator of {task}, seed {seed}",
         algorithm="scripted demonstrator",
-        achieved=made.achieved,
+        recorded=made.recorded,
     )
     return 0
 
@@ -116,10 +115,12 @@ def train(
         device: where the model is trained.
     """
     from glass_envs import recipes
+    from glass_envs.mazes import MAZES
     from glass_plan.checkpoint import save_pretrained
-    from glass_plan.data import Windows, read_trips
+    from glass_plan.data import read_trips
     from glass_plan.training import TrainConfig, Trainer
     from glass_plan.training import train as run_training
+    from glass_plan.windows import Windows
 
     positive(steps=steps, batch=batch)
     if known_task(task) in recipes.DEMONSTRATIONS:
@@ -127,7 +128,7 @@ def train(
     recipe, config = recipes.RECIPES[task], recipes.prior_config(task)
     folder = out or Path("runs") / task
     console.print(f"reading {data or recipes.dataset_id(task)}")
-    rows = config.world.walls
+    rows = MAZES[recipe.maze].rows
     trips = read_trips(data or recipes.dataset_id(task), maze_shape=(len(rows), len(rows[0])))
     windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
     how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)

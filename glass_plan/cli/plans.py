@@ -71,6 +71,7 @@ def plan(
 
 def _draw(path: Path, planner: object, made: object, constraints: object) -> None:
     from glass_plan.constraints import Constraint
+    from glass_plan.embodiments import as_point_mass
     from glass_plan.planner import Planner
     from glass_plan.records import Plan
     from glass_plan.report.figures import Panel, plan_figure
@@ -78,7 +79,7 @@ def _draw(path: Path, planner: object, made: object, constraints: object) -> Non
     assert isinstance(planner, Planner)
     assert isinstance(made, Plan)
     assert constraints is None or isinstance(constraints, Constraint)
-    world = planner.config.world
+    world = as_point_mass(planner.embodiment, "plan --plot").world
     figure = plan_figure(
         [Panel(str(made.status), made)],
         occupancy=world.walls,

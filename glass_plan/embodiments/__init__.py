@@ -3,13 +3,25 @@
 One class a kind of world that a checkpoint names. Knows nothing of models and methods.
 """
 
-from glass_plan.checkpoint import PriorConfig
+from glass_plan.checkpoint import ArmWorld, PriorConfig
+from glass_plan.embodiments.arm import Arm, tool_way
 from glass_plan.embodiments.base import Embodiment
 from glass_plan.embodiments.point_mass import PointMass, as_point_mass, grown, visits
 
-__all__ = ["Embodiment", "PointMass", "as_point_mass", "embodiment", "grown", "visits"]
+__all__ = [
+    "Arm",
+    "Embodiment",
+    "PointMass",
+    "as_point_mass",
+    "embodiment",
+    "grown",
+    "tool_way",
+    "visits",
+]
 
 
 def embodiment(config: PriorConfig) -> Embodiment:
     """The robot of a checkpoint, in its place."""
-    return PointMass(config)
+    if isinstance(config.world, ArmWorld):
+        return Arm(config, config.world)
+    return PointMass(config, config.world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from glass_plan.checkpoint import PriorConfig
+from glass_plan.checkpoint import PriorConfig, World
 from glass_plan.constraints import All, Avoid, Constraint, Eventually, Grid, Inflated, Reach, Region
 from glass_plan.embodiments.base import Embodiment
 from glass_plan.errors import RequestError
@@ -18,13 +18,14 @@ class PointMass:
 
     Args:
         config: of the prior.
+        world: of the prior.
     """
 
     bend = Bend("position")
 
-    def __init__(self, config: PriorConfig) -> None:
-        self.dynamics = config.world.dynamics
-        self.walls = Grid(config.world.walls, config.world.cell)
+    def __init__(self, config: PriorConfig, world: World) -> None:
+        self.world, self.dynamics = world, world.dynamics
+        self.walls = Grid(world.walls, world.cell)
         self.standing: Constraint = Avoid(self.walls).named("walls")
         self.of_goals: Constraint = self.standing
         self._near, self.radius = config.spacing / 2, config.layout.radius

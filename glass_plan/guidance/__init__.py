@@ -11,7 +11,7 @@ from glass_plan.guidance.guided import Guided
 from glass_plan.guidance.project import Ending, Projected, project
 from glass_plan.guidance.prox import ProxGuide, sine_subspace
 from glass_plan.guidance.tilted import TiltedGuide
-from glass_plan.guidance.trajectory import Bend, TrajectoryProx, smoothing_kernel, with_way
+from glass_plan.guidance.trajectory import Bend, TrajectoryProx, ends, smoothing_kernel, with_way
 from glass_plan.guidance.visits import Visits
 from glass_plan.strengths import Constant, Ramp, Window
 
@@ -31,6 +31,7 @@ __all__ = [
     "Visits",
     "Window",
     "conflict_gate",
+    "ends",
     "pcgrad",
     "project",
     "sine_subspace",

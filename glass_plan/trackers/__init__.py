@@ -3,12 +3,13 @@
 Knows nothing of constraints.
 """
 
-from glass_plan.embodiments import Embodiment, as_point_mass
+from glass_plan.embodiments import Arm, Embodiment, as_point_mass
 from glass_plan.layout import Layout
+from glass_plan.trackers.arm import ArmTracker
 from glass_plan.trackers.base import Follower, Tracker
 from glass_plan.trackers.point_mass import PointMassTracker, finite_state
 
-__all__ = ["Follower", "PointMassTracker", "Tracker", "finite_state", "tracker"]
+__all__ = ["ArmTracker", "Follower", "PointMassTracker", "Tracker", "finite_state", "tracker"]
 
 
 def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None) -> Tracker:
@@ -19,4 +20,6 @@ def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None
         layout: of its plans.
         max_speed: beyond which it does not push, however far behind it is [m/s].
     """
+    if isinstance(robot, Arm):
+        return ArmTracker(layout, robot.world.dt)
     return PointMassTracker(as_point_mass(robot, "tracker").dynamics, layout, max_speed)

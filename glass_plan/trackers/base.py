@@ -55,6 +55,6 @@ class Tracker(Protocol):
         """Action (A,) that brings the robot to rest."""
         ...
 
-    def away(self, state: Array, goal: Array) -> float:
-        """Distance [m] from the goal."""
+    def arrived(self, state: Array, goal: Array) -> bool:
+        """Whether what had to be done at the end of a plan is done."""
         ...

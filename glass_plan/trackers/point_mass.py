@@ -18,6 +18,9 @@ from glass_plan.tracking import Reference, brake, drive, slowed, track
 
 Array = NDArray[np.float64]
 
+NEAR = 0.12
+"""Distance [m] from its goal at which the ball has arrived."""
+
 
 @dataclass(frozen=True)
 class PointMassTracker:
@@ -45,9 +48,9 @@ class PointMassTracker:
         """Against the motion."""
         return brake(state)
 
-    def away(self, state: Array, goal: Array) -> float:
-        """Distance [m] from the goal."""
-        return float(np.linalg.norm(goal - state[:2]))
+    def arrived(self, state: Array, goal: Array) -> bool:
+        """Whether the ball is near its goal."""
+        return bool(np.linalg.norm(goal - state[:2]) < NEAR)
 
 
 class PointMassFollower:

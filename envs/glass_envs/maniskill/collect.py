@@ -12,7 +12,7 @@ from itertools import count
 from glass_envs.maniskill.demonstrator import demonstrate
 from glass_envs.maniskill.tasks import TASKS
 from glass_envs.maniskill.world import ManiSkill
-from glass_plan.data import Trip
+from glass_plan.data import Recorded, Trip
 from glass_plan.executors import Local
 from glass_plan.layout import Layout
 
@@ -53,14 +53,12 @@ class Demonstrations:
     Args:
         trips: by their seeds.
         failed: among them.
-        observed: channels of a state.
-        achieved: where in a state the place is that has to come to the goal.
+        recorded: what a state holds.
     """
 
     trips: list[Trip]
     failed: int
-    observed: Layout
-    achieved: slice
+    recorded: Recorded
 
 
 def collect(
@@ -92,10 +90,8 @@ def collect(
         found += [trip for index in sorted(done) for trip in done[index]]
     good = [k for k, trip in enumerate(found) if trip is not None][:episodes]
     trips = [trip for trip in found[: good[-1] + 1] if trip is not None]
-    first = observed.slice(TASKS[task].achieved).start
-    return Demonstrations(
-        trips, good[-1] + 1 - len(trips), observed, achieved=slice(first, first + 3)
-    )
+    recorded = Recorded(observed.channels, TASKS[task].achieved)
+    return Demonstrations(trips, good[-1] + 1 - len(trips), recorded)
 
 
 def _shards(task: str, missing: int, seeds: Iterator[int]) -> Iterator[Shard]:

@@ -32,8 +32,13 @@ PASSED = 0.03
 """From a stop that is only passed [m]."""
 GRASP_TIME = 5
 """Control steps to close or to open the gripper."""
-LONGEST, SHORTEST = 200, 10
-"""Control steps of a demonstration; one that begins nearly done shows nothing."""
+LONGEST = 200
+"""Control steps of a demonstration."""
+THERE = 0.03
+"""From its goal the cube is nearly there [m], and nothing is left to show; ManiSkill asks 0.025."""
+PATIENCE, SLIP = 25, 0.01
+"""Control steps in which the tool has to get on [m], twice as many as a grasp holds it. It is stuck
+where a detour is out of reach, or a finger stands on the other cube."""
 LOWEST = 0.1
 """Height of a detour at least [m]: over the cubes."""
 
@@ -119,7 +124,7 @@ def demonstrate(task: str, env: ManiSkill, seed: int) -> Trip | None:
 
     Returns:
         States as the environment observes them, actions, and the goal; None where it failed, or
-        was done at once.
+        the cube was there at once.
 
     Raises:
         RequestError: no script for that task.
@@ -128,8 +133,10 @@ def demonstrate(task: str, env: ManiSkill, seed: int) -> Trip | None:
         raise RequestError(f"demonstrate: unknown task {task!r}{did_you_mean(task, SCRIPTS)}")
     manner = Manner.draw(np.random.default_rng((seed, 1)))
     observation, _ = env.reset(seed=seed)
-    goal, tool = observation["desired_goal"], _tool(observation["observation"], env.observed)
-    stops = list(SCRIPTS[task](tool, observation["achieved_goal"], goal, manner))
+    goal, cube = observation["desired_goal"], observation["achieved_goal"]
+    if np.linalg.norm(goal - cube) < THERE:
+        return None
+    stops = list(SCRIPTS[task](_tool(observation["observation"], env.observed), cube, goal, manner))
     states, actions = [observation["observation"]], list[Array]()
     at = waited = 0
     for _ in range(LONGEST):
@@ -142,8 +149,9 @@ def demonstrate(task: str, env: ManiSkill, seed: int) -> Trip | None:
         states.append(observation["observation"])
         actions.append(action)
         if info["success"]:
-            done = Trip(np.stack(states), np.stack(actions), goal)
-            return done if len(actions) >= SHORTEST else None
+            return Trip(np.stack(states), np.stack(actions), goal)
+        if _stuck(states[-PATIENCE - 1 :], env.observed):
+            return None
         if stop.wait is None:
             at += away < PASSED
         elif away < NEAR or waited:
@@ -163,6 +171,12 @@ def _way(begin: Array, end: Array, gripper: float, detour: tuple[float, float]) 
         place[2] = max(place[2], LOWEST)
         yield Stop(place, gripper)
     yield Stop(end, gripper)
+
+
+def _stuck(states: list[Array], observed: Layout) -> bool:
+    """Whether the tool is where it was ``PATIENCE`` steps ago."""
+    moved = _tool(states[-1], observed) - _tool(states[0], observed)
+    return len(states) > PATIENCE and float(np.linalg.norm(moved)) < SLIP
 
 
 def _tool(state: Array, observed: Layout) -> Array:

@@ -1,0 +1,138 @@
+"""An arm follows its plans: joint targets and a gripper that is open or closed.
+
+The joints are driven towards their targets by springs and dampers, which follow a ramp late by
+damping over stiffness, all joints alike: the way stays the same if targets are read that much
+ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from glass_plan.embodiments import tool_way
+from glass_plan.errors import RequestError
+from glass_plan.layout import Layout, Trajectory
+from glass_plan.progress import as_driven
+from glass_plan.records import Plan
+from glass_plan.trackers.base import Follower
+
+Array = NDArray[np.float64]
+
+LEAD = 0.1
+"""How far ahead targets are read [s]: damping over stiffness of ManiSkill's Panda."""
+CLOSED, OPEN = -1.0, 1.0
+"""Commands of the gripper."""
+HOLDS = 0.035
+"""Way of a finger from the middle [m] below which the gripper is meant to hold."""
+THERE = 0.02
+"""Distance [m] from its goal at which the object has arrived."""
+
+
+@dataclass(frozen=True)
+class ArmTracker:
+    """Follows plans with an arm whose state is joints, gripper and object.
+
+    Args:
+        layout: of plans.
+        dt: control step [s].
+    """
+
+    layout: Layout
+    dt: float
+
+    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
+        """(S,) joints [rad], mean way of the fingers [m] and the object's place [m].
+
+        ``observation`` has the joints and then both fingers in ``observation``, and the object's
+        place in ``achieved_goal``.
+        """
+        if not isinstance(observation, Mapping):
+            raise RequestError(
+                "controller: the observation of an arm must have the keys 'observation' and "
+                f"'achieved_goal', got a {type(observation).__name__}"
+            )
+        values = np.asarray(observation["observation"], dtype=np.float64)
+        place = np.asarray(observation["achieved_goal"], dtype=np.float64)
+        count = self._joints
+        state = np.array([*values[:count], values[count : count + 2].mean(), *place])
+        if not np.isfinite(state).all():
+            raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
+        return state
+
+    def follower(self, plan: Plan) -> Follower:
+        """For a plan that begins now."""
+        return ArmFollower(self, plan)
+
+    def stop(self, state: Array) -> Array:
+        """The joints where they are, the gripper as it is."""
+        return self.action(state)
+
+    def arrived(self, state: Array, goal: Array) -> bool:
+        """Whether the object is where it should be."""
+        return bool(np.linalg.norm(state[-3:] - goal) < THERE)
+
+    def action(self, wanted: Array) -> Array:
+        """Targets of the joints [rad] and the gripper's command for a state that is wanted."""
+        joints, gripper = wanted[: self._joints], wanted[self._joints]
+        return np.array([*joints, CLOSED if gripper < HOLDS else OPEN])
+
+    @property
+    def _joints(self) -> int:
+        return len(self.layout.columns(("joints",)))
+
+    def tool(self, rows: Array) -> Array:
+        """Where the tool's point is (K, 3) [m] in states (K, S)."""
+        times = np.zeros((len(rows), 1))
+        return tool_way(as_driven(np.hstack([rows, times]), self.layout)).numpy()
+
+
+class ArmFollower:
+    """Follows one plan.
+
+    Args:
+        tracker: of the arm.
+        plan: to follow.
+    """
+
+    def __init__(self, tracker: ArmTracker, plan: Plan) -> None:
+        self._tracker, self._plan = tracker, plan
+        self._times, self._states = plan.times - plan.times[0], plan.states
+        self.end = float(self._times[-1])
+
+    def _at(self, now: float | Array) -> Array:
+        """States (..., S) of the plan."""
+        columns = [np.interp(now, self._times, column) for column in self._states.T]
+        return np.stack(columns, axis=-1)
+
+    def action(self, state: Array, now: float) -> Array:
+        """Where the plan is a little later."""
+        return self._tracker.action(self._at(now + LEAD))
+
+    def off(self, state: Array, now: float) -> float:
+        """Distance [m] of the tool from the plan's."""
+        here, there = self._tracker.tool(np.stack([state, self._at(now)]))
+        return float(np.linalg.norm(here - there))
+
+    def rest(self, state: Array, now: float, time: float) -> Trajectory:
+        """What is left, at equal times."""
+        whole = self._plan.trajectory
+        times = np.linspace(now, self.end, whole.x.shape[-2])
+        states = self._at(times)
+        states[0] = state
+        x = whole.x.clone()
+        x[:, whole.layout.columns(whole.layout.start)] = torch.from_numpy(states).to(x)
+        x[:, whole.layout.slice("dt")] = float(times[1] - times[0])
+        return replace(whole, x=x, t_start=time)
+
+    def foreseen(self, state: Array, time: float) -> Trajectory:
+        """The plan itself at the control rate, from the present state on."""
+        dt = self._tracker.dt
+        times = np.arange(max(2, round(self.end / dt) + 1), dtype=np.float64) * dt
+        states = self._at(times)
+        states[0] = state
+        return as_driven(np.hstack([states, time + times[:, None]]), self._tracker.layout)
