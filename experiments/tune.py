@@ -21,6 +21,7 @@ import torch
 import tyro
 from rich.progress import track
 
+from glass_plan.errors import did_you_mean
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
 from glass_plan.protocols import Suite, load_suite
@@ -104,6 +105,9 @@ class Args:
 
 def main(args: Args) -> None:
     """Try every setting, and write what came of it."""
+    for method in args.methods:
+        if method not in SETTINGS:
+            raise SystemExit(f"tune: unknown method {method!r}{did_you_mean(method, SETTINGS)}")
     args.out.mkdir(parents=True, exist_ok=True)
     made = made_by()
     asked = [(method, name) for method in args.methods for name in SETTINGS[method]]

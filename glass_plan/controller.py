@@ -4,7 +4,7 @@ At every check the rest of the plan in hand is judged by exact margins from the 
 followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
 as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
 fallback acts (FALLBACK) and the next check tries again. A feasible plan is driven in the mind first
-(``tracking.drive``): where following it would violate what must always hold, another candidate
+(``Follower.foreseen``): where following it would violate what must always hold, another candidate
 takes its place. Every decision has its reason. What had to hold once and was seen to hold is asked
 for no more (``Constraint.remaining``).
 """

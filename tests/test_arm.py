@@ -1,0 +1,176 @@
+"""Arms: speeds that joints and tool can drive, waypoints that must not move, plans as targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from glass_plan.checkpoint import ArmWorld, PriorConfig, build_prior
+from glass_plan.constraints import Avoid, Ball
+from glass_plan.controller import RecedingHorizon
+from glass_plan.embodiments import Arm, embodiment, tool_way
+from glass_plan.embodiments.arm import held_still
+from glass_plan.errors import RequestError
+from glass_plan.guidance import TrajectoryProx
+from glass_plan.layout import Trajectory
+from glass_plan.mppi import Mppi
+from glass_plan.planner import Planner
+from glass_plan.methods import Sampling
+from glass_plan.records import Plan, Status
+from glass_plan.robots import PANDA
+from glass_plan.trackers import tracker
+from glass_plan.trackers.arm import CLOSED, LEAD, OPEN
+from tests.arms import READY
+
+WORLD = ArmWorld(max_joint_speed=2.0, max_tool_speed=1.0, dt=0.05)
+CONFIG = PriorConfig(
+    net="mlp",
+    width=16,
+    depth=1,
+    horizon=32,
+    spacing=0.02,
+    layout=PANDA,
+    schedule="linear",
+    world=WORLD,
+)
+CUBE = (0.1, 0.2, 0.02)
+STATE = (*READY, 0.04, *CUBE)
+"""Ready, open, with a cube on the table."""
+
+
+@pytest.fixture
+def arm():
+    made = embodiment(CONFIG)
+    assert isinstance(made, Arm)
+    return made
+
+
+@pytest.fixture
+def planner():
+    torch.manual_seed(0)
+    return Planner(build_prior(CONFIG).eval(), CONFIG, Sampling(particles=2, transitions=2))
+
+
+def swing(length=32, grasp_at=16, dt=0.1):
+    """A turn of the first joint by half a radian, on which the gripper closes while it stands."""
+    x = torch.zeros(1, length, PANDA.dim, dtype=torch.float64)
+    turned = torch.linspace(0, 0.5, length - 4, dtype=torch.float64)
+    stands = turned[grasp_at].repeat(4)
+    x[..., :7] = torch.tensor(READY, dtype=torch.float64)
+    x[..., 0] += torch.cat([turned[:grasp_at], stands, turned[grasp_at:]])
+    x[..., 7] = 0.04
+    x[:, grasp_at:, 7] -= 0.005 * torch.arange(length - grasp_at).clamp_max(4)
+    x[..., PANDA.slice("object")] = torch.tensor(CUBE, dtype=torch.float64)
+    x[..., PANDA.slice("dt")] = dt
+    return Trajectory(x, PANDA)
+
+
+def plan_of(trajectory):
+    alone = replace(trajectory, x=trajectory.x[0])
+    return Plan(alone, trajectory, Status.FEASIBLE, {}, nfe=0, calls=0, wall_time=0.0)
+
+
+def observation(state=STATE):
+    fingers = np.array([state[7] - 0.001, state[7] + 0.001])
+    return {
+        "observation": np.array([*state[:7], *fingers, *np.zeros(9)]),
+        "achieved_goal": np.array(state[8:]),
+        "desired_goal": np.array([0.0, 0.3, 0.2]),
+    }
+
+
+@pytest.mark.parametrize("effort", [0.5, 1.0])
+def test_joints_are_driven_no_faster_than_they_may(arm, effort):
+    hasty = swing(dt=1e-3)
+    driven = arm.drivable(hasty, max_speed=None, effort=effort)
+    speed = torch.diff(driven.channel("joints"), dim=-2).abs().amax(-1) / driven.dt[..., :-1]
+    assert float(speed.max()) == pytest.approx(effort * WORLD.max_joint_speed)
+    assert torch.equal(driven.channel("joints"), hasty.channel("joints"))
+
+
+def test_the_tool_keeps_a_speed_limit(arm):
+    driven = arm.drivable(swing(dt=1e-3), max_speed=0.2, effort=1.0)
+    speed = torch.diff(tool_way(driven), dim=-2).norm(dim=-1) / driven.dt[..., :-1]
+    assert float(speed.max()) == pytest.approx(0.2)
+
+
+def test_what_is_slow_enough_keeps_its_time(arm):
+    slow = swing(dt=0.3)
+    assert torch.equal(arm.drivable(slow, max_speed=None, effort=0.75).x, slow.x)
+
+
+def test_ends_and_grasps_must_not_move():
+    fixed = torch.nonzero(held_still(swing(grasp_at=16))[0]).flatten().tolist()
+    assert fixed == [0, 16, 17, 18, 19, 20, 31]
+
+
+def test_the_prox_bends_the_arm_around_a_ball_and_keeps_its_grasp(arm):
+    way = swing()
+    middle = tool_way(way)[0, 26]
+    ball = Avoid(Ball(tuple((middle + torch.tensor([0.0, 0.0, 0.1])).tolist()), 0.04))
+    denoise = build_prior(CONFIG).eval().condition(torch.tensor(STATE), torch.tensor(CUBE))
+    drivable = partial(arm.drivable, max_speed=None, effort=0.75)
+    prox = TrajectoryProx(denoise, ball.soft(buffer=0.02), drivable, arm.bend, steps=20)
+    bent = prox.correct(way)
+    assert float(ball.margin(way)) < 0 < float(ball.margin(bent))
+    still = held_still(way)[0]
+    assert torch.equal(bent.channel("joints")[0, still], way.channel("joints")[0, still])
+    assert torch.equal(bent.channel("gripper"), way.channel("gripper"))
+
+
+def test_joint_limits_are_judged_of_every_plan(planner):
+    made = planner.plan(STATE, (0.0, 0.3, 0.2), Avoid(Ball((0.0, 0.3, 0.1), 0.05)), seed=0)
+    assert set(made.margins) == {"joint_limits", "avoid_ball"}
+    assert made.states[0] == pytest.approx(STATE, abs=1e-5)
+    beyond = (3.0, *STATE[1:])
+    with pytest.raises(RequestError, match="start .* violates 'joint_limits'"):
+        planner.plan(beyond, (0.0, 0.3, 0.2))
+
+
+def test_the_targets_lead_the_plan_by_the_lag_of_the_joints():
+    way = swing(dt=0.1)
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    times, joints = way.times[0].numpy(), way.channel("joints")[0].numpy()
+    action = follower.action(np.array(STATE), 0.55)
+    assert action[0] == pytest.approx(np.interp(0.55 + LEAD, times, joints[:, 0]))
+    assert action[1:7] == pytest.approx(READY[1:])
+    assert action[7] == OPEN
+    assert follower.action(np.array(STATE), 2.5)[7] == CLOSED
+    assert follower.action(np.array(STATE), 99.0)[:7] == pytest.approx(joints[-1])
+
+
+def test_the_state_is_read_from_an_observation():
+    arms = tracker(embodiment(CONFIG), PANDA)
+    assert arms.state(observation()) == pytest.approx(STATE)
+    with pytest.raises(RequestError, match="'achieved_goal'"):
+        arms.state(np.zeros(18))
+    with pytest.raises(RequestError, match="finite"):
+        arms.state(observation((np.nan, *STATE[1:])))
+
+
+def test_off_the_plan_is_how_far_the_tool_is():
+    way = swing()
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    state = follower.rest(np.array(STATE), 1.0, 1.0).x[1, :11].double().numpy()
+    assert follower.off(np.array(STATE), 0.0) == pytest.approx(0.0, abs=1e-9)
+    moved = np.linalg.norm(np.diff(tool_way(way)[0, [0, 31]].numpy(), axis=0))
+    assert follower.off(np.array(STATE), follower.end) == pytest.approx(moved)
+    assert state[0] > READY[0]
+
+
+def test_a_controller_of_an_arm_gives_targets_of_its_joints(planner):
+    controller = RecedingHorizon(planner, None, fallback="follow")
+    controller.reset((0.0, 0.3, 0.2), 0)
+    action = controller.act(observation(), 0.0)
+    assert action.shape == (8,)
+    assert controller.decisions[0].plan is not None
+
+
+@pytest.mark.parametrize("asking", [Mppi, partial(RecedingHorizon, fallback="brake", shield=True)])
+def test_what_knows_a_point_mass_only_refuses_an_arm(planner, asking):
+    with pytest.raises(RequestError, match="point mass only, got Arm"):
+        asking(planner, None)
