@@ -36,6 +36,9 @@ LONGEST = 200
 """Control steps of a demonstration."""
 THERE = 0.03
 """From its goal the cube is nearly there [m], and nothing is left to show; ManiSkill asks 0.025."""
+PATIENCE, SLIP = 25, 0.01
+"""Control steps in which the tool has to get on [m], twice as many as a grasp holds it. It is stuck
+where a detour is out of reach, or a finger stands on the other cube."""
 LOWEST = 0.1
 """Height of a detour at least [m]: over the cubes."""
 
@@ -147,6 +150,8 @@ def demonstrate(task: str, env: ManiSkill, seed: int) -> Trip | None:
         actions.append(action)
         if info["success"]:
             return Trip(np.stack(states), np.stack(actions), goal)
+        if _stuck(states[-PATIENCE - 1 :], env.observed):
+            return None
         if stop.wait is None:
             at += away < PASSED
         elif away < NEAR or waited:
@@ -166,6 +171,12 @@ def _way(begin: Array, end: Array, gripper: float, detour: tuple[float, float]) 
         place[2] = max(place[2], LOWEST)
         yield Stop(place, gripper)
     yield Stop(end, gripper)
+
+
+def _stuck(states: list[Array], observed: Layout) -> bool:
+    """Whether the tool has got nowhere in ``PATIENCE`` steps; down and up again is somewhere."""
+    tools = np.stack([_tool(state, observed) for state in states])
+    return len(states) > PATIENCE and float(np.ptp(tools, axis=0).max()) < SLIP
 
 
 def _tool(state: Array, observed: Layout) -> Array:
