@@ -33,9 +33,6 @@ SPEED_SHARE = 0.93
 ENOUGH = 0.04
 """Margin [constraint's unit] beyond which more does not count; the shorter plan wins then."""
 
-SMOOTHING = 0.3
-"""Length scale along the way [m] over which a projection's displacement spreads."""
-
 REPAIR_STEPS = 6
 """Most steps of a projection."""
 
@@ -219,7 +216,7 @@ def repair(candidates: Trajectory, demand: Hard, bend: Bend) -> Trajectory:
         candidates,
         demand,
         channels=(bend.channel,),
-        spread=smoothing_kernel(candidates, bend, SMOOTHING),
+        spread=smoothing_kernel(candidates, bend),
         max_iterations=REPAIR_STEPS,
     ).trajectory
 

@@ -28,7 +28,15 @@ from glass_plan.windows import Windows
 
 VELOCITY_FLOOR = 0.2
 """Smallest 1 - t in the loss weight."""
-CHANNEL_WEIGHT = {"position": 1.0, "velocity": 0.1, "action": 0.02, "dt": 0.1}
+CHANNEL_WEIGHT = {
+    "position": 1.0,
+    "velocity": 0.1,
+    "action": 0.02,
+    "joints": 1.0,
+    "gripper": 0.5,
+    "object": 0.5,
+    "dt": 0.1,
+}
 """The way matters most: speeds and actions are made consistent with it after sampling."""
 FIT_WINDOWS = 20_000
 

@@ -119,6 +119,11 @@ class Windows:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def spans(self) -> Float[Tensor, "T"]:
+        """Way of each whole trip [m]."""
+        return self.way[self.first + self.lengths] - self.way[self.first]
+
     def _earliest(self) -> Tensor:
         """First step of each trip from which the horizon reaches its end."""
         ends = self.way[self.first + self.lengths]

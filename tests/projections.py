@@ -83,6 +83,6 @@ AROUND = Avoid(Ball((0.2, 0.1), 0.4)) & Avoid(Box((-1.2, -0.3), (-0.8, -0.05)))
 SPREADS = {
     "raw": lambda given_: None,
     "sine": lambda given_: sine_subspace(given_.x.shape[1], 8),
-    "kernel": lambda given_: smoothing_kernel(given_, Bend(), 0.3),
+    "kernel": lambda given_: smoothing_kernel(given_, Bend()),
 }
 """Metrics, by the spread of displacements, for the trajectories that they are given."""

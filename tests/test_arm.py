@@ -17,9 +17,9 @@ from glass_plan.embodiments.arm import held_still
 from glass_plan.errors import RequestError
 from glass_plan.guidance import TrajectoryProx
 from glass_plan.layout import Trajectory
+from glass_plan.methods import Sampling
 from glass_plan.mppi import Mppi
 from glass_plan.planner import Planner
-from glass_plan.methods import Sampling
 from glass_plan.records import Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
@@ -55,10 +55,10 @@ def planner():
     return Planner(build_prior(CONFIG).eval(), CONFIG, Sampling(particles=2, transitions=2))
 
 
-def swing(length=32, grasp_at=16, dt=0.1):
-    """A turn of the first joint by half a radian, on which the gripper closes while it stands."""
+def swing(length=32, grasp_at=16, dt=0.1, turn=1.5):
+    """A turn of the first joint [rad], on which the gripper closes while it stands."""
     x = torch.zeros(1, length, PANDA.dim, dtype=torch.float64)
-    turned = torch.linspace(0, 0.5, length - 4, dtype=torch.float64)
+    turned = torch.linspace(0, turn, length - 4, dtype=torch.float64)
     stands = turned[grasp_at].repeat(4)
     x[..., :7] = torch.tensor(READY, dtype=torch.float64)
     x[..., 0] += torch.cat([turned[:grasp_at], stands, turned[grasp_at:]])
@@ -111,7 +111,7 @@ def test_ends_and_grasps_must_not_move():
 def test_the_prox_bends_the_arm_around_a_ball_and_keeps_its_grasp(arm):
     way = swing()
     middle = tool_way(way)[0, 26]
-    ball = Avoid(Ball(tuple((middle + torch.tensor([0.0, 0.0, 0.1])).tolist()), 0.04))
+    ball = Avoid(Ball(tuple((middle + torch.tensor([0.0, 0.0, -0.06])).tolist()), 0.04))
     denoise = build_prior(CONFIG).eval().condition(torch.tensor(STATE), torch.tensor(CUBE))
     drivable = partial(arm.drivable, max_speed=None, effort=0.75)
     prox = TrajectoryProx(denoise, ball.soft(buffer=0.02), drivable, arm.bend, steps=20)
@@ -127,7 +127,7 @@ def test_joint_limits_are_judged_of_every_plan(planner):
     assert set(made.margins) == {"joint_limits", "avoid_ball"}
     assert made.states[0] == pytest.approx(STATE, abs=1e-5)
     beyond = (3.0, *STATE[1:])
-    with pytest.raises(RequestError, match="start .* violates 'joint_limits'"):
+    with pytest.raises(RequestError, match=r"start .* violates 'joint_limits'"):
         planner.plan(beyond, (0.0, 0.3, 0.2))
 
 

@@ -108,7 +108,7 @@ def test_a_scheduled_reward_bends_at_its_flow_times_only(prox):
 
 
 def test_the_smoothing_kernel_is_symmetric_and_keeps_the_ends():
-    kernel = smoothing_kernel(straight(), Bend(), 0.3)[0]
+    kernel = smoothing_kernel(straight(), Bend())[0]
     assert torch.allclose(kernel, kernel.T)
     assert float(kernel[0].abs().max()) == 0
     assert float(kernel[-1].abs().max()) == 0

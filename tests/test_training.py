@@ -19,14 +19,15 @@ def finish(trainer, folder, stop_at=None):
     return list(train(trainer, folder, stop_at=stop_at))
 
 
-def test_a_killed_and_resumed_run_gives_the_same_weights(tmp_path):
-    whole = Trainer(tiny.CONFIG, tiny.windows(), QUICK)
+@pytest.mark.parametrize("config", [tiny.CONFIG, tiny.ARM], ids=["maze", "arm"])
+def test_a_killed_and_resumed_run_gives_the_same_weights(config, tmp_path):
+    whole = Trainer(config, tiny.windows(config), QUICK)
     assert finish(whole, tmp_path / "whole") == [10, 20, 30]
-    killed = Trainer(tiny.CONFIG, tiny.windows(), QUICK)
+    killed = Trainer(config, tiny.windows(config), QUICK)
     finish(killed, tmp_path / "killed", stop_at=10)
     for _ in range(4):  # lost with the process: steps after the last save
         killed.train_step()
-    resumed = Trainer(tiny.CONFIG, tiny.windows(), QUICK)
+    resumed = Trainer(config, tiny.windows(config), QUICK)
     finish(resumed, tmp_path / "killed")
     for key, value in whole.averaged.state_dict().items():
         assert torch.equal(value, resumed.averaged.state_dict()[key]), key
@@ -43,9 +44,13 @@ def test_the_seed_decides_the_weights():
     assert first.train_step() != other.train_step()
 
 
-@pytest.mark.parametrize(("net", "width", "depth"), [("mlp", 32, 2), ("unet", 8, 2)])
-def test_the_loss_falls(net, width, depth):
-    config = msgspec.structs.replace(tiny.CONFIG, net=net, width=width, depth=depth)
+@pytest.mark.parametrize(
+    ("of", "net", "width", "depth"),
+    [(tiny.CONFIG, "mlp", 32, 2), (tiny.CONFIG, "unet", 8, 2), (tiny.ARM, "mlp", 32, 2)],
+    ids=["mlp", "unet", "arm"],
+)
+def test_the_loss_falls(of, net, width, depth):
+    config = msgspec.structs.replace(of, net=net, width=width, depth=depth)
     how = TrainConfig(steps=200, batch=32, warmup=5, learning_rate=3e-3)
     trainer = Trainer(config, tiny.windows(config), how)
     losses = [trainer.train_step() for _ in range(80)]

@@ -1,13 +1,16 @@
-"""A tiny prior and its training data, for tests that need no good plans."""
+"""Tiny priors and their training data, for tests that need no good plans."""
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
+from glass_envs.maniskill.waypoints import panda_reading
 from glass_envs.mazes import MAZES
-from glass_plan.checkpoint import Dynamics, PriorConfig, World
-from glass_plan.data import Trip
-from glass_plan.layout import POINT_MASS
+from glass_plan.checkpoint import ArmWorld, Dynamics, PriorConfig, World
+from glass_plan.data import Recorded, Trip
+from glass_plan.layout import POINT_MASS, Channel
+from glass_plan.robots import PANDA
 from glass_plan.windows import POINT, Windows
 
 BALL = Dynamics(mass=4.18879, damping=1.0, gear=100.0, max_speed=5.0, dt=0.01)
@@ -43,4 +46,34 @@ def straight_trip(steps=100, speed=2.0):
 
 
 def windows(config=CONFIG):
-    return Windows(trips(), horizon=config.horizon, spacing=config.spacing)
+    """Of point masses, or of an arm."""
+    reading, made = (
+        (panda_reading(STATES), [grasp()]) if config.layout == PANDA else (POINT, trips())
+    )
+    return Windows(made, horizon=config.horizon, spacing=config.spacing, reading=reading)
+
+
+ARM = msgspec.structs.replace(
+    CONFIG,
+    spacing=0.05,
+    layout=PANDA,
+    world=ArmWorld(max_joint_speed=2.0, max_tool_speed=1.0, dt=0.05),
+)
+STATES = Recorded(
+    tuple(Channel(*row) for row in (("qpos", 9, "rad"), ("tcp_pose", 7, "m"), ("cube", 7, "m"))),
+    achieved="cube",
+)
+
+
+def grasp(steps=20, wait=6):
+    """An arm goes 0.2 m along x, closes in one step, waits, and lifts a cube by 0.2 m."""
+    there, up = np.linspace(0, 1, steps + 1), np.linspace(0, 1, steps + 1)[1:]
+    along = np.concatenate([there, np.ones(wait + steps)])
+    lifted = np.concatenate([0 * there, np.zeros(wait), up])
+    zero = 0 * along
+    opening = np.where(np.arange(len(along)) > steps, 0.02, 0.04)
+    joints = [(1 + k) * 0.1 * (along + lifted) for k in range(7)]
+    tool = [0.2 * along, zero, 0.02 + 0.2 * lifted, *[zero] * 4]
+    cube = [zero + 0.2, zero, 0.02 + 0.2 * lifted, *[zero] * 4]
+    states = np.stack([*joints, opening, opening, *tool, *cube], axis=1)
+    return Trip(states, np.zeros((len(along) - 1, 4)), states[-1, 16:19])

@@ -40,11 +40,9 @@ def positive(**counts: int | None) -> None:
 
 
 def known_task(name: str) -> str:
-    """The name, if there is a recipe of it, or demonstrations with the arm."""
-    from glass_envs.recipes import DEMONSTRATIONS, RECIPES
+    """The name, if there is a recipe of it."""
+    from glass_envs.recipes import ARM_RECIPES, RECIPES
 
-    if name not in (*RECIPES, *DEMONSTRATIONS):
-        raise RequestError(
-            f"unknown task {name!r}{did_you_mean(name, (*RECIPES, *DEMONSTRATIONS))}"
-        )
+    if name not in (*RECIPES, *ARM_RECIPES):
+        raise RequestError(f"unknown task {name!r}{did_you_mean(name, (*RECIPES, *ARM_RECIPES))}")
     return name

@@ -28,7 +28,7 @@ def collect(
         task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands; pickcube or
             stackcube.
         steps: transitions in a maze; the task's recipe by default.
-        episodes: demonstrations with the arm that succeed; 2000 by default.
+        episodes: demonstrations with the arm that succeed; the task's recipe by default.
         workers: processes; the data do not depend on it.
         seed: of routes, speeds and noise.
         dataset: Minari id; glass_plan/TASK-v0 by default.
@@ -38,12 +38,12 @@ def collect(
     from glass_plan.data import write_minari
 
     positive(steps=steps, episodes=episodes, workers=workers)
-    with_arm = known_task(task) in recipes.DEMONSTRATIONS
+    with_arm = known_task(task) in recipes.ARM_RECIPES
     if (steps if with_arm else episodes) is not None:
         other, own = ("--steps", "--episodes") if with_arm else ("--episodes", "--steps")
         raise RequestError(f"collect: {task} is not counted by {other}; give {own}")
     if with_arm:
-        return _demonstrate(task, episodes or recipes.EPISODES, workers, seed, dataset)
+        return _demonstrate(task, episodes, workers, seed, dataset)
     recipe = recipes.RECIPES[task]
     wanted = steps or recipe.data_steps
     with progress_bar() as bar:
@@ -62,17 +62,21 @@ def collect(
     return 0
 
 
-def _demonstrate(task: str, episodes: int, workers: int, seed: int, dataset: str | None) -> int:
+def _demonstrate(
+    task: str, episodes: int | None, workers: int, seed: int, dataset: str | None
+) -> int:
     """Collect demonstrations with the arm."""
     from glass_envs import recipes
     from glass_envs.maniskill.collect import collect as demonstrate
     from glass_plan.data import write_minari
 
+    recipe = recipes.ARM_RECIPES[task]
+    wanted = episodes or recipe.episodes
     with progress_bar() as bar:
-        row = bar.add_task(f"demonstrating {task}", total=episodes)
+        row = bar.add_task(f"demonstrating {task}", total=wanted)
         made = demonstrate(
-            recipes.DEMONSTRATIONS[task],
-            episodes,
+            recipe.task,
+            wanted,
             workers,
             seed,
             progress=lambda done: bar.advance(row, done),
@@ -106,31 +110,29 @@ def train(
     Example: glass-plan train maze2d-large --out runs/maze2d-large
 
     Args:
-        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands.
-        data: Minari id or D4RL .hdf5 file; the task's collected data by default.
-        out: folder of the exact state, the TensorBoard scalars and the model.
+        task: maze2d-umaze, -medium or -large; maze2d-medium-errands or -large-errands; pickcube or
+            stackcube.
+        data: Minari id, or in a maze a D4RL .hdf5 file; the task's collected data by default.
+        out: folder of the exact state, the TensorBoard scalars and the model; runs/ and the name
+            of the prior by default.
         steps: optimiser steps; the task's recipe by default.
         batch: windows per step.
         seed: of weights, windows and noise.
         device: where the model is trained.
     """
     from glass_envs import recipes
-    from glass_envs.mazes import MAZES
     from glass_plan.checkpoint import save_pretrained
-    from glass_plan.data import read_trips
     from glass_plan.training import TrainConfig, Trainer
     from glass_plan.training import train as run_training
-    from glass_plan.windows import Windows
 
     positive(steps=steps, batch=batch)
-    if known_task(task) in recipes.DEMONSTRATIONS:
-        raise RequestError(f"train: there is no recipe yet for a prior of {task}")
-    recipe, config = recipes.RECIPES[task], recipes.prior_config(task)
-    folder = out or Path("runs") / task
-    console.print(f"reading {data or recipes.dataset_id(task)}")
-    rows = MAZES[recipe.maze].rows
-    trips = read_trips(data or recipes.dataset_id(task), maze_shape=(len(rows), len(rows[0])))
-    windows = Windows(trips, horizon=recipe.horizon, spacing=recipe.spacing)
+    recipe, config = recipes.recipe_of(known_task(task)), recipes.prior_config(task)
+    folder = out or Path("runs") / recipes.prior_name(task)
+    source = data or recipes.dataset_id(task)
+    console.print(f"reading {source}")
+    windows = recipes.training_windows(task, source)
+    too_long = int((windows.spans > config.spacing * (config.horizon - 1)).sum())
+    console.print(f"{len(windows)} trips, {too_long} of them longer than the horizon")
     how = TrainConfig(steps=steps or recipe.train_steps, seed=seed)
     how = how if batch is None else dataclasses.replace(how, batch=batch)
     trainer = Trainer(config, windows, how, device=device)

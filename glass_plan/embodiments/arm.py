@@ -20,6 +20,8 @@ from glass_plan.robots import joint_limits
 
 RADIANS_A_METRE = 1.5
 """Way of the joints that moves the tool by a metre, about: the Panda's reach is 0.86 m."""
+SPREAD = 0.1
+"""Way [m] over which a displacement spreads: from a grasp to a goal it is a few times that."""
 GRIPPING = 5e-4
 """Change of the gripper between two waypoints [m] beyond which it takes hold or lets go."""
 
@@ -45,7 +47,7 @@ class Arm:
         limits = JointLimits(low, high, channel="joints")
         self.standing: Constraint = limits.named("joint_limits")
         self.of_goals: Constraint = All(())
-        self.bend = Bend("joints", RADIANS_A_METRE, held_still)
+        self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still)
         self._near = config.spacing / 2 * RADIANS_A_METRE
 
     def drivable(

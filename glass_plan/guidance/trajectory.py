@@ -39,11 +39,13 @@ class Bend:
     Args:
         channel: that is moved; the others follow when the trajectory is made drivable.
         scale: units of that channel that are worth a metre.
+        smoothing: way [m] over which a displacement spreads.
         fixed: waypoints (..., H) of a trajectory that must not move.
     """
 
     channel: str = "position"
     scale: float = 1.0
+    smoothing: float = 0.3
     fixed: Callable[[Trajectory], Bool[Tensor, "... H"]] = ends
 
 
@@ -59,7 +61,6 @@ class TrajectoryProx:
         t_start: plan time of the first waypoint [s].
         steps: gradient steps per call.
         step_size: largest displacement of a waypoint per step [m].
-        smoothing: length scale along the way [m] over which a displacement spreads.
         t_min: flow time before which nothing is changed.
         visits: leads to regions that are missed; None leaves that to the gradient.
         spacing: of waypoints that were led [m].
@@ -72,7 +73,6 @@ class TrajectoryProx:
     t_start: float = 0.0
     steps: int = 8
     step_size: float = 0.08
-    smoothing: float = 0.3
     t_min: float = 0.3
     visits: Visits | None = None
     spacing: float = 0.4
@@ -91,7 +91,7 @@ class TrajectoryProx:
         if self.visits is not None:
             led = self.visits(trajectory.channel(channel), self.spacing)
             trajectory = with_way(trajectory, led, channel)
-        kernel = smoothing_kernel(trajectory, self.bend, self.smoothing)
+        kernel = smoothing_kernel(trajectory, self.bend)
         moved = self._descend(trajectory, kernel, self.reward.at(t))
         return self.drivable(with_way(trajectory, moved, channel))
 
@@ -130,12 +130,10 @@ def with_way(
     return replace(trajectory, x=x)
 
 
-def smoothing_kernel(
-    trajectory: Trajectory, bend: Bend, length_scale: float
-) -> Float[Tensor, "N H H"]:
+def smoothing_kernel(trajectory: Trajectory, bend: Bend) -> Float[Tensor, "N H H"]:
     """Gaussian kernel of the distance [m] along the way, zero where nothing must move."""
     step = torch.diff(trajectory.channel(bend.channel), dim=-2).norm(dim=-1)
-    way = torch.nn.functional.pad(step.cumsum(-1), (1, 0)) / (length_scale * bend.scale)  # (N, H)
+    way = torch.nn.functional.pad(step.cumsum(-1), (1, 0)) / (bend.smoothing * bend.scale)  # (N, H)
     apart = way[:, :, None] - way[:, None, :]
     fixed = bend.fixed(trajectory)[:, None, :]
     nearest = apart.abs().masked_fill(~fixed, torch.inf).amin(-1)

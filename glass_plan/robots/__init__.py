@@ -3,6 +3,8 @@
 body = panda_body(("joints", "gripper", "gripper"), base=(-0.615, 0, 0, 1, 0, 0, 0))
 layout = Layout(channels, body=body)
 
+``PANDA`` is such a layout.
+
 No point of a link's convex hull is further than 5 mm outside its spheres, which reach at most 22 mm
 beyond it (experiments/panda_spheres.py measures both). Knows no kinematics: where a link is, is
 kinematics.py's.
@@ -18,7 +20,7 @@ from importlib.resources import files
 import msgspec
 
 from glass_plan.errors import LayoutError, did_you_mean
-from glass_plan.layout import AT_ORIGIN, Body, Sphere
+from glass_plan.layout import AT_ORIGIN, Body, Channel, Layout, Sphere
 
 ROBOTS = {"panda": "panda.urdf"}
 """Files of the descriptions, by name of the robot."""
@@ -100,3 +102,25 @@ def panda_body(
         rest=tuple(map(float, rest)),
         base=tuple(base),
     )
+
+
+PANDA = Layout(
+    (
+        Channel("joints", 7, "rad"),
+        Channel("gripper", 1, "m"),
+        Channel("object", 3, "m"),
+        Channel("dt", 1, "s"),
+    ),
+    start=("joints", "gripper", "object"),
+    goal=("object",),
+    body=panda_body(
+        ("joints", "gripper", "gripper"),
+        base=(-0.615, 0, 0, 1, 0, 0, 0),
+        held=(Sphere("panda_hand_tcp", radius=0.03),),
+    ),
+)
+"""The Panda at ManiSkill's table, bringing a cube to a place: what the arm's priors generate.
+
+``gripper`` is the mean way of the fingers from the middle, ``object`` the place of the cube. A ball
+that rides with the tool stands for the cube: its faces are at 0.02 m, its corners at 0.035 m.
+"""

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 
 from glass_envs.maniskill.collect import FIRST_SEED, collect
-from glass_envs.maniskill.demonstrator import LONGEST, PATIENCE, REACH, Manner, demonstrate
+from glass_envs.maniskill.demonstrator import (
+    LONGEST,
+    PATIENCE,
+    REACH,
+    Manner,
+    _stuck,
+    demonstrate,
+)
 from glass_envs.maniskill.tasks import TASKS
 from glass_envs.maniskill.world import ManiSkill
 from glass_plan.data import read_recorded, write_minari
 from glass_plan.errors import RequestError
+from glass_plan.layout import Channel, Layout
 from tests.envs.arms import needs_maniskill
 
 pytestmark = needs_maniskill
@@ -89,6 +97,13 @@ def test_an_arm_that_gets_stuck_is_given_up(monkeypatch):
     assert demonstrate("pick-cube", env, 1) is None
     assert len(steps) == PATIENCE
     env.close()
+
+
+def test_going_down_and_up_again_is_not_stuck():
+    states = [np.array([0.0, 0.0, abs(k) * 0.01]) for k in range(-13, 14)]
+    observed = Layout((Channel("tcp_pose", 3, "m"),))
+    assert not _stuck(states, observed)
+    assert _stuck([0.01 * state for state in states], observed)
 
 
 def test_a_cube_that_need_not_move_shows_nothing():

@@ -174,9 +174,9 @@ def _way(begin: Array, end: Array, gripper: float, detour: tuple[float, float]) 
 
 
 def _stuck(states: list[Array], observed: Layout) -> bool:
-    """Whether the tool is where it was ``PATIENCE`` steps ago."""
-    moved = _tool(states[-1], observed) - _tool(states[0], observed)
-    return len(states) > PATIENCE and float(np.linalg.norm(moved)) < SLIP
+    """Whether the tool has got nowhere in ``PATIENCE`` steps; down and up again is somewhere."""
+    tools = np.stack([_tool(state, observed) for state in states])
+    return len(states) > PATIENCE and float(np.ptp(tools, axis=0).max()) < SLIP
 
 
 def _tool(state: Array, observed: Layout) -> Array:
