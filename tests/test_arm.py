@@ -23,7 +23,7 @@ from glass_plan.planner import Planner
 from glass_plan.records import Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
-from glass_plan.trackers.arm import CLOSED, LEAD, OPEN
+from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, commands
 from tests.arms import READY
 
 WORLD = ArmWorld(max_joint_speed=2.0, max_tool_speed=1.0, dt=0.05)
@@ -141,6 +141,13 @@ def test_the_targets_lead_the_plan_by_the_lag_of_the_joints():
     assert action[7] == OPEN
     assert follower.action(np.array(STATE), 2.5)[7] == CLOSED
     assert follower.action(np.array(STATE), 99.0)[:7] == pytest.approx(joints[-1])
+
+
+def test_a_gripper_lets_go_as_soon_as_it_begins_to_open():
+    """A demonstration of stacking ends then, with the gripper hardly open."""
+    ways = [0.04, 0.04, 0.035, 0.03, 0.02, 0.0203, 0.0199, 0.02, 0.023, 0.0234, 0.0234]
+    assert commands(np.array(ways)).tolist() == [OPEN] + 6 * [CLOSED] + 4 * [OPEN]
+    assert commands(np.array([0.021, 0.0211, 0.0209])).tolist() == 3 * [CLOSED]
 
 
 def test_the_state_is_read_from_an_observation():

@@ -22,8 +22,9 @@ RADIANS_A_METRE = 1.5
 """Way of the joints that moves the tool by a metre, about: the Panda's reach is 0.86 m."""
 SPREAD = 0.1
 """Way [m] over which a displacement spreads: from a grasp to a goal it is a few times that."""
-GRIPPING = 5e-4
-"""Change of the gripper between two waypoints [m] beyond which it takes hold or lets go."""
+GRIPPING = 2e-3
+"""Change of the gripper between two waypoints [m] beyond which it takes hold or lets go: a closing
+of 0.02 m takes four or five."""
 
 
 class Arm:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.embodiments import tool_way
+from glass_plan.embodiments.arm import GRIPPING
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -28,7 +29,7 @@ LEAD = 0.1
 CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
 HOLDS = 0.035
-"""Way of a finger from the middle [m] below which the gripper is meant to hold."""
+"""Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 THERE = 0.02
 """Distance [m] from its goal at which the object has arrived."""
 
@@ -58,7 +59,7 @@ class ArmTracker:
             )
         values = np.asarray(observation["observation"], dtype=np.float64)
         place = np.asarray(observation["achieved_goal"], dtype=np.float64)
-        count = self._joints
+        count = self.joints
         state = np.array([*values[:count], values[count : count + 2].mean(), *place])
         if not np.isfinite(state).all():
             raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
@@ -70,19 +71,15 @@ class ArmTracker:
 
     def stop(self, state: Array) -> Array:
         """The joints where they are, the gripper as it is."""
-        return self.action(state)
+        return np.array([*state[: self.joints], held(state[self.joints])])
 
     def arrived(self, state: Array, goal: Array) -> bool:
         """Whether the object is where it should be."""
         return bool(np.linalg.norm(state[-3:] - goal) < THERE)
 
-    def action(self, wanted: Array) -> Array:
-        """Targets of the joints [rad] and the gripper's command for a state that is wanted."""
-        joints, gripper = wanted[: self._joints], wanted[self._joints]
-        return np.array([*joints, CLOSED if gripper < HOLDS else OPEN])
-
     @property
-    def _joints(self) -> int:
+    def joints(self) -> int:
+        """Number of joints, which a state begins with; the gripper follows."""
         return len(self.layout.columns(("joints",)))
 
     def tool(self, rows: Array) -> Array:
@@ -103,6 +100,7 @@ class ArmFollower:
         self._tracker, self._plan = tracker, plan
         self._times, self._states = plan.times - plan.times[0], plan.states
         self.end = float(self._times[-1])
+        self._commands = commands(self._states[:, tracker.joints])
 
     def _at(self, now: float | Array) -> Array:
         """States (..., S) of the plan."""
@@ -111,7 +109,10 @@ class ArmFollower:
 
     def action(self, state: Array, now: float) -> Array:
         """Where the plan is a little later."""
-        return self._tracker.action(self._at(now + LEAD))
+        ahead = now + LEAD
+        last = int(np.searchsorted(self._times, ahead, side="right")) - 1
+        joints = self._at(ahead)[: self._tracker.joints]
+        return np.array([*joints, self._commands[last]])
 
     def off(self, state: Array, now: float) -> float:
         """Distance [m] of the tool from the plan's."""
@@ -136,3 +137,21 @@ class ArmFollower:
         states = self._at(times)
         states[0] = state
         return as_driven(np.hstack([states, time + times[:, None]]), self._tracker.layout)
+
+
+def held(gripper: float) -> float:
+    """Command of a gripper that is to stay as it is."""
+    return CLOSED if gripper < HOLDS else OPEN
+
+
+def commands(gripper: Array) -> Array:
+    """Command from each waypoint on (H,), of a gripper's ways (H,) [m].
+
+    It is the way on which the gripper is, or was last: a plan may end when a cube is let go, long
+    before the gripper is open.
+    """
+    moved = np.diff(gripper, append=gripper[-1])
+    found = np.where(moved > GRIPPING, OPEN, np.where(moved < -GRIPPING, CLOSED, 0.0))
+    found[0] = found[0] or held(gripper[0])
+    last = np.maximum.accumulate(np.where(found != 0, np.arange(len(found)), 0))
+    return np.asarray(found[last])
