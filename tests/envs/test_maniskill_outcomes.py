@@ -7,8 +7,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from glass_plan.constraints import Ball, Reach
 from glass_plan.rollout import run_episode
-from tests.envs.arms import Make, Pick, needs_maniskill
+from tests.envs.arms import HOVER, Make, Pick, needs_maniskill
 
 pytestmark = needs_maniskill
 
@@ -32,3 +33,14 @@ def test_states_of_an_episode_begin_with_the_place_of_the_tool(make: Make) -> No
     )
     assert episode.states.shape[1] == env.layout.slice("action").start
     assert episode.margins == {}
+
+
+def test_success_does_not_end_what_has_more_to_reach(make: Make) -> None:
+    far = Reach(Ball((0.0, 0.0, 0.8), 0.01)).named("far")
+    for constraints, ends in ((None, True), (far, False)):
+        env = make(constraints=constraints)
+        observation, _ = env.reset(seed=1)
+        env.reset(seed=1, options={"goal_site": observation["achieved_goal"]})
+        *_, terminated, _, info = env.step(HOVER)
+        assert info["success"]
+        assert terminated is ends

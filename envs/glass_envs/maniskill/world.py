@@ -55,6 +55,8 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
     if that is below 0; ``cost``, their sum; for what must hold once ``reached_<name>``, whether it
     has held in this episode.
 
+    It terminates with success once all that must hold once has held.
+
     Args:
         task: a key of ``TASKS``, or a ``Task``.
         constraints: drawn and judged; none by default. They speak of the channels of ``layout``.
@@ -161,7 +163,8 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         clipped = np.clip(given, space.low, space.high)
         raw, reward, terminated, _, info = self._simulation.step(clipped.astype(np.float32))
         told = self._info(info, self._recorder.take(), clipped)
-        return self._observer.observation(raw), float(reward), bool(terminated), False, told
+        ended = bool(terminated) and (self._tally.done or not told["success"])
+        return self._observer.observation(raw), float(reward), ended, False, told
 
     def render(self) -> Picture | None:
         """The scene from ManiSkill's camera, (512, 512, 3), or None."""
