@@ -201,6 +201,7 @@ def test_robots_without_spheres_are_judged_by_their_tool(bare: ManiSkill) -> Non
     [
         ({"actor": "cub"}, "PickCube-v1 moves no actor 'cub'; did you mean 'cube'"),
         ({"actor": "goal_site"}, "moves no actor 'goal_site'; valid: cube"),
+        ({"grasped": "is_graspd"}, "does not tell 'is_graspd'; did you mean 'is_grasped'"),
     ],
 )
 def test_tasks_that_do_not_fit_the_scene_are_refused(
@@ -215,3 +216,4 @@ def test_a_task_without_an_object_has_no_channel_of_it(make: Make) -> None:
     env = make(Task("PickCube-v1", "obj_pose", "goal_pos"))
     assert "object" not in env.layout.names
     assert env.layout.body is not None
+    assert "measure_dropped" not in env.reset(seed=0)[1]

@@ -6,10 +6,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import pytest
 
-from glass_plan.constraints import Ball, Reach
+from glass_envs.maniskill.world import ManiSkill
+from glass_plan.constraints import Avoid, Ball, Moving, Reach
 from glass_plan.rollout import run_episode
-from tests.envs.arms import HOVER, Make, Pick, needs_maniskill
+from tests.envs.arms import HIGH, HOVER, Make, Pick, link, needs_maniskill
 
 pytestmark = needs_maniskill
 
@@ -44,3 +46,38 @@ def test_success_does_not_end_what_has_more_to_reach(make: Make) -> None:
         *_, terminated, _, info = env.step(HOVER)
         assert info["success"]
         assert terminated is ends
+
+
+def test_a_cube_that_is_let_go_in_the_air_is_dropped(make: Make) -> None:
+    env = make()
+    for lets_go in (False, True):
+        controller = Pick(env)
+        observation, info = env.reset(seed=0, options=HIGH)
+        controller.reset(observation["desired_goal"], 0)
+        told = [info["measure_dropped"]]
+        ended, opened = False, False
+        while not ended and len(told) < 60:
+            action = controller.act(observation, info["time"])
+            opened |= lets_go and observation["achieved_goal"][2] > 0.12
+            action[3] = 1.0 if opened else action[3]
+            observation, _, ended, _, info = env.step(action)
+            told.append(info["measure_dropped"])
+        assert told == sorted(told)
+        assert told[-1] == float(lets_go)
+        assert ended is not lets_go
+
+
+def test_pushes_against_solids_add_up(make: Make, bare: ManiSkill) -> None:
+    x, y, z = link(bare, "panda_leftfinger").tolist()
+    flying = Avoid(Moving(Ball((0, 0, 0), 0.03), ((x, y + 0.4, z), (x, y - 0.4, z)), 4.0))
+    env = make(constraints=flying.named("flying"), solid=True)
+    env.reset(seed=0)
+    infos = [env.step(HOVER)[4] for _ in range(5)]
+    contacts = [contact for info in infos for contact in info["trace"].contacts]
+    impulse = sum(contact.impulse for contact in contacts if contact.by_robot)
+    assert impulse > 0
+    assert infos[-1]["measure_impulse"] == pytest.approx(impulse)
+    for info in infos:
+        for contact in info["trace"].contacts:
+            step = round(100 * (contact.time - info["times"][0]))
+            assert info["margins"]["flying"][step] <= -contact.depth

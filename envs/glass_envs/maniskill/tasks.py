@@ -53,6 +53,7 @@ class Task:
         actor: ManiSkill's name of what is moved, whose pose is the channel ``object``; if empty,
             there is no such channel.
         held: spheres of that, on the channel ``object``, which count as the body of a Panda does.
+        grasped: entry of its info that says whether the robot holds that; empty if none does.
     """
 
     uid: str
@@ -62,10 +63,13 @@ class Task:
     robot: str = "panda"
     actor: str = ""
     held: tuple[Sphere, ...] = ()
+    grasped: str = ""
 
 
 TASKS = {
-    "pick-cube": Task("PickCube-v1", "obj_pose", "goal_pos", actor="cube", held=CUBE),
+    "pick-cube": Task(
+        "PickCube-v1", "obj_pose", "goal_pos", actor="cube", held=CUBE, grasped="is_grasped"
+    ),
     "stack-cube": Task(
         "StackCube-v1",
         "cubeA_pose",
@@ -73,6 +77,7 @@ TASKS = {
         offset=(0.0, 0.0, 0.04),
         actor="cubeA",
         held=CUBE,
+        grasped="is_cubeA_grasped",
     ),
     "push-cube": Task("PushCube-v1", "obj_pose", "goal_pos", actor="cube", held=CUBE),
     "pull-cube": Task("PullCube-v1", "obj_pose", "goal_pos", actor="cube", held=CUBE),

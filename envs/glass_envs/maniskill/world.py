@@ -25,6 +25,7 @@ from glass_envs.maniskill.inert import materials
 from glass_envs.maniskill.layouts import Channels
 from glass_envs.maniskill.observing import Observer
 from glass_envs.maniskill.options import apply, checked
+from glass_envs.maniskill.outcomes import Outcomes
 from glass_envs.maniskill.recording import Recorder, Trace
 from glass_envs.maniskill.simulator import simulation
 from glass_envs.maniskill.tasks import Task, task_named
@@ -53,7 +54,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
     the name of every part that must always hold: not above its margin, nor minus the depth [m] to
     which its solid was pushed into; ``margin_<name>``, the least of them, and ``cost_<name>``, 1.0
     if that is below 0; ``cost``, their sum; for what must hold once ``reached_<name>``, whether it
-    has held in this episode.
+    has held in this episode; ``measure_impulse`` and ``measure_dropped``, see ``Outcomes``.
 
     It terminates with success once all that must hold once has held.
 
@@ -139,8 +140,10 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
             raw, info = apply(self._simulation, asked)
         self._recorder.begin()
         self._tally = Tally(self.parts)
+        trace = self._recorder.take()
+        self._outcomes = Outcomes(self.task, trace, info)
         still = np.zeros(self.action_space.shape or (), np.float64)
-        return self._observer.observation(raw), self._info(info, self._recorder.take(), still)
+        return self._observer.observation(raw), self._info(info, trace, still)
 
     def step(
         self, action: NDArray[np.floating[Any]]
@@ -203,6 +206,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
             "states": self._channels.states(way)[new],
             "margins": steps,
             **self._tally.count({**least, **once}),
+            **self._outcomes.count(trace, info),
         }
 
     def _margins(self, way: Trajectory, trace: Trace) -> dict[str, NDArray[np.float64]]:
