@@ -23,11 +23,11 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
     ``promised_NAME`` is the smallest margin of a constraint in the plans that were followed,
     ``first_feasible`` whether the first plan satisfied everything, before any was driven.
     """
-    path = episode.states[:, :2]
+    path = positions(episode)
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
     plans = [d.plan for d in episode.decisions if d.plan is not None]
     followed = [d.plan for d in episode.decisions if d.plan and d.outcome is Outcome.PLANNED]
-    rough = [roughness(plan.states[:, :2]) for plan in plans]
+    rough = [roughness(plan.states[:, : path.shape[1]]) for plan in plans]
     promised = {
         PROMISED + name: min(plan.margins[name] for plan in followed if name in plan.margins)
         for name in episode.margins
@@ -45,9 +45,14 @@ def measures(episode: Episode, scene: Scene) -> dict[str, float]:
     }
 
 
+def positions(episode: Episode) -> Array:
+    """Where the robot, or its tool, was, (T + 1, d) [m]: as many components as the goal has."""
+    return episode.states[:, : len(episode.goal)]
+
+
 def trapped(episode: Episode) -> bool:
     """Whether it ever made no progress for ``TRAPPED_TIME``."""
-    path, times = episode.states[:, :2], episode.times
+    path, times = positions(episode), episode.times
     if times[-1] < TRAPPED_TIME:
         return False
     window = int(np.searchsorted(times - times[0], TRAPPED_TIME))

@@ -102,16 +102,20 @@ class Decision:
 class Episode:
     """One executed episode, recorded at the physics rate.
 
+    The controller acts once in a while: K actions, each for one or more of T physics steps.
+
     Args:
         seed: of the environment.
         times: (T + 1,) [s].
-        states: (T + 1, 4) position [m] and velocity [m/s].
-        actions: (T, 2).
-        goal: (2,) [m].
+        states: (T + 1, n) position [m], with as many components as the goal, then velocity [m/s]
+            and whatever else the environment tells.
+        actions: (K, A).
+        goal: (2,) or (3,) [m].
         success: the goal was reached in time.
         margins: exact margin of every safety constraint over each physics step, (T,) per name.
         decisions: of the controller, in order.
         error: what was raised, if anything; such an episode is a failure.
+        info: further numbers, by name.
     """
 
     seed: int

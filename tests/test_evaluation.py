@@ -226,6 +226,14 @@ def test_the_way_is_measured_against_the_shortest():
     assert not {"roughness", "first_feasible"} & set(found)  # of plans, of which there are none
 
 
+def test_the_way_of_a_tool_has_as_many_coordinates_as_the_goal():
+    path = np.stack([np.zeros(300), np.zeros(300), np.linspace(0, 3.0, 300)], axis=1)
+    up = replace(episode(path), goal=np.zeros(3))
+    assert measures(up, SCENES[0])["length"] == pytest.approx(3.0)
+    assert not trapped(up)
+    assert trapped(replace(up, goal=np.zeros(2)))  # which only knows of the plane
+
+
 def test_a_straight_plan_is_smooth_and_a_zigzag_is_not():
     assert roughness(line(2.0, 20)) == pytest.approx(0.0, abs=1e-9)
     zigzag = line(2.0, 20)

@@ -9,6 +9,7 @@ import pytest
 from glass_plan.constraints import Avoid, Ball, Reach
 from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.methods import Sampling
+from glass_plan.results import Row
 from glass_plan.rollout import run_episode
 from glass_plan.safety import SafetyReport
 from tests.models import ENV_ID, MODEL
@@ -38,6 +39,36 @@ def env():
     made.close()
 
 
+class Skip(gymnasium.Wrapper):
+    """Five physics steps a step; tells of all of them."""
+
+    untold = ()
+
+    def reset(self, **kwargs):
+        observation, info = self.env.reset(**kwargs)
+        return observation, self.tell([(observation, info)])
+
+    def step(self, action):
+        steps = [self.env.step(action) for _ in range(5)]
+        info = self.tell([(step[0], step[-1]) for step in steps])
+        return *steps[-1][:-1], {**info, "measure_push": info["time"] ** 2}
+
+    def tell(self, steps):
+        last = steps[-1][1]
+        told = {
+            "times": np.array([info["time"] for _, info in steps]),
+            "states": np.stack([observation["observation"] for observation, _ in steps]),
+            "margins": {
+                name: np.array([info[f"margin_{name}"] for _, info in steps])
+                for name in ("walls", "disc")
+            },
+        }
+        if last["time"] > 0:
+            for name in self.untold:
+                told["margins"].pop(name)
+        return {"success": last["success"], "time": last["time"], **told}
+
+
 PLACES = {"start": (-1.0, -1.0), "goal": (-1.0, 1.0)}
 
 
@@ -54,6 +85,33 @@ def test_every_physics_step_is_recorded(env):
     assert np.all(episode.margins["disc"] <= distance + 1e-9)
     assert episode.violations["disc"] == 1
     assert not episode.success
+
+
+def test_several_physics_steps_a_step_are_recorded_like_single_ones(env):
+    single = run_episode(env, Push(), seed=0, options=PLACES)
+    several = run_episode(Skip(env), Push(), seed=0, options=PLACES)
+    assert np.array_equal(several.times, single.times)
+    assert np.array_equal(several.states, single.states)
+    assert several.actions.shape == (60, 2)
+    for name, margin in single.margins.items():
+        assert np.array_equal(several.margins[name], margin)
+    one, other = (Row.of(episode) for episode in (single, several))
+    assert one == other
+    assert one.violations["disc"] == 1
+    assert one.violated_time > 0
+    assert several.info["push"] == pytest.approx(9.0)
+
+
+def test_what_is_not_told_of_every_physics_step_is_an_error(env):
+    skipping = Skip(env)
+    skipping.untold = ("disc",)
+    episode = run_episode(skipping, Push(), seed=0, options=PLACES)
+    assert "margins of walls, disc, got 5 states and margins {'walls': 5}" in episode.error
+    assert len(episode.times) == len(episode.states) == 1
+    assert {name: margin.shape for name, margin in episode.margins.items()} == {
+        "walls": (0,),
+        "disc": (0,),
+    }
 
 
 def test_an_episode_that_raises_is_a_failure_with_its_text(env):
@@ -102,7 +160,11 @@ def test_a_region_to_reach_decides_over_success():
         places = {"start": (1.0, -1.0), "goal": (-0.2, -1.0)}
         episode = run_episode(env, Push((-0.3, 0.0)), seed=0, options=places)
         env.close()
-        assert episode.info == {"reached_tour": float(met)}
+        assert episode.info == {
+            "reached_tour": float(met),
+            "success_once": 1.0,  # at the goal, whatever was to be reached
+            "success_at_end": float(met),  # or driven on, and past it
+        }
         assert episode.success is met
 
 

@@ -1,8 +1,8 @@
 """How an environment judges its steps by a constraint: which parts it can, and what it tells.
 
 A step is all that is seen, so every part is judged on it alone: one that must always hold costs 1
-for each step in which it is violated, one that must hold once is remembered. Knows nothing of
-worlds.
+for each step in which it is violated, one that must hold once is remembered. A step may be several
+of physics. Knows nothing of worlds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from glass_plan.constraints import AnyOf, Constraint, Eventually, Leaf
 from glass_plan.errors import RequestError
+from glass_plan.layout import Trajectory
 
 
 def check_steps_decide(world: str, parts: Mapping[str, Constraint]) -> None:
@@ -34,6 +39,23 @@ def _met_at_an_instant(part: Constraint) -> bool:
         case Leaf():
             return not part.is_safety
     return False
+
+
+def stepwise(part: Constraint, way: Trajectory) -> NDArray[np.float64]:
+    """Margin of a part that must always hold over each physics step, in its unit, (S,).
+
+    Args:
+        part: of a constraint.
+        way: (S + 1, D), or the start of an episode, (1, D), which counts as a step.
+    """
+    with torch.inference_mode():
+        if part.is_state:
+            return np.asarray(part.instants(way).low.numpy())
+        if len(way.x) == 1:
+            return np.asarray(part.margin(way)[None].numpy())
+        steps = torch.stack([way.x[:-1], way.x[1:]], dim=-2)  # (S, 2, D)
+        apart = Trajectory(steps, way.layout, t_start=way.times[:-1, None])
+        return np.asarray(part.margin(apart).numpy())
 
 
 class Tally:

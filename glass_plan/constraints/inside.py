@@ -93,6 +93,12 @@ class In(SpheresIn):
             return super().highest(trajectory)
         return self._high(self._segments(trajectory), trajectory.layout.radius)
 
+    def bounds(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
+        """``lowest`` and ``highest``."""
+        if not self._is_point(trajectory.layout):
+            return super().bounds(trajectory)
+        return self.lowest(trajectory), self.highest(trajectory)
+
     def least(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
         """See ``Predicate.least``; only segments that can hold it are cut."""
         if not self._is_point(trajectory.layout):

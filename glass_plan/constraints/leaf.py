@@ -62,6 +62,12 @@ class Predicate(ABC):
         """Per stretch of time, a value that is attained, so not above the largest."""
         return self.values(trajectory)
 
+    def bounds(
+        self, trajectory: Trajectory
+    ) -> tuple[Float[Tensor, "... K"], Float[Tensor, "... K"]]:
+        """``lowest`` and ``highest``, where both are asked for."""
+        return self.lowest(trajectory), self.highest(trajectory)
+
     def least(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
         """(Smooth) minimum of ``lowest``."""
         return soft_min(self.lowest(trajectory), temperature)
@@ -116,7 +122,7 @@ class Leaf(Constraint):
     def instants(self, trajectory: Trajectory, *, temperature: float = 0.0) -> Instants:
         """The predicate's values on every segment; see ``Constraint.instants``."""
         count = max(trajectory.x.shape[-2] - 1, 1)
-        low, high = self.predicate.lowest(trajectory), self.predicate.highest(trajectory)
+        low, high = self.predicate.bounds(trajectory)
         if low.shape[-1] > count:  # of waypoints
             low = torch.minimum(low[..., 1:], low[..., :-1])
         if high.shape[-1] > count:

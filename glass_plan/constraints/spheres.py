@@ -3,7 +3,8 @@
 What places the spheres runs in straight lines between waypoints, the spheres of an arm do not: each
 is bounded along the chord of a piece, less what it strays from that at most (bodies.py), so that no
 bound is above the true value. As for a point, segments that cannot hold the least or the largest
-value are left uncut, and penalties are differentiated where they are not 0.
+value are left uncut, and penalties are differentiated where they are not 0. Segments that are no
+longer than a piece are placed once.
 """
 
 from __future__ import annotations
@@ -13,19 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from glass_plan.bodies import Spheres, check_body, spheres_of
 from glass_plan.constraints.geometry import Region
 from glass_plan.constraints.leaf import Predicate
-from glass_plan.constraints.pieces import Segments, pieces, sum_by_row, with_middles
+from glass_plan.constraints.pieces import PIECE, Segments, pieces, sum_by_row, with_middles
 from glass_plan.constraints.smooth import NEGLIGIBLE, soft_max, soft_min
 from glass_plan.errors import LayoutError
 from glass_plan.layout import Layout, Trajectory
-
-Ends = tuple[Tensor, Tensor, Tensor]
-"""Values at both ends of segments, and how far they may wander between those [m], (..., S)."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +94,23 @@ class SpheresIn(Predicate):
         spheres = self._spheres(trajectory)
         return self._highs(spheres, _segments(spheres, trajectory))
 
+    def bounds(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
+        """``lowest`` and ``highest``, with the spheres placed once for both."""
+        spheres = self._spheres(trajectory)
+        value, wander = self._on_pieces(spheres, _segments(spheres, trajectory))
+        return self._low_of(value, wander), self._high_of(value)
+
     def least(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
         """See ``Predicate.least``; only segments that can hold it are cut."""
         spheres = self._spheres(trajectory)
         segments = _segments(spheres, trajectory)
         with torch.no_grad():
-            begin, end, travel = self._at_ends(spheres, segments)
-            low = self._of_all((begin + end - travel) / 2)
-            seen = torch.minimum(self._of_all(begin), self._of_all(end)).amin(-1, keepdim=True)
-            where = (low <= seen + NEGLIGIBLE * temperature).nonzero(as_tuple=True)
-        low = low.index_put(where, self._lows(spheres, segments[where]))
+            value, wander, travel = self._at_ends(spheres, segments)
+            low = self._of_all((value.sum(-1) - wander) / 2)
+            seen = self._of_all(value.transpose(-1, -2)).amin(-1).amin(-1, keepdim=True)
+        where = _to_cut(segments, low <= seen + NEGLIGIBLE * temperature, travel)
+        if where[0].numel():
+            low = low.index_put(where, self._lows(spheres, segments[where]))
         return soft_min(low, temperature)
 
     def most(self, trajectory: Trajectory, temperature: float) -> Float[Tensor, "..."]:
@@ -113,12 +118,13 @@ class SpheresIn(Predicate):
         spheres = self._spheres(trajectory)
         segments = _segments(spheres, trajectory)
         with torch.no_grad():
-            begin, end, travel = self._at_ends(spheres, segments)
-            high = torch.maximum(self._of_all(begin), self._of_all(end))
+            value, wander, travel = self._at_ends(spheres, segments)
+            high = self._of_all(value.transpose(-1, -2)).amax(-1)
             needed = high.amax(-1, keepdim=True) - NEGLIGIBLE * temperature
-            best = self._of_all((begin + end + travel) / 2)
-            where = (best >= needed).nonzero(as_tuple=True)
-        high = high.index_put(where, self._highs(spheres, segments[where]))
+            best = self._of_all((value.sum(-1) + wander) / 2)
+        where = _to_cut(segments, best >= needed, travel)
+        if where[0].numel():
+            high = high.index_put(where, self._highs(spheres, segments[where]))
         return soft_max(high, temperature)
 
     def _spheres(self, trajectory: Trajectory) -> Spheres:
@@ -142,38 +148,55 @@ class SpheresIn(Predicate):
         """Values [m] of the body in transitions."""
         return self._of_all(self._each(spheres.centers(x), times[..., None], spheres.radii))
 
-    def _at_ends(self, spheres: Spheres, segments: Segments) -> Ends:
-        start, step = segments.start, segments.step
-        begin, end = spheres.centers(start), spheres.centers(start + step)
-        way = torch.linalg.vector_norm(end - begin, dim=-1) + 2 * spheres.stray(start, step)
-        return (
-            self._each(begin, segments.begin[..., None], spheres.radii),
-            self._each(end, (segments.begin + segments.lapse)[..., None], spheres.radii),
-            self.region.slope * way + (self.region.top_speed * segments.lapse)[..., None],
-        )
+    def _at_ends(self, spheres: Spheres, segments: Segments) -> tuple[Tensor, Tensor, Tensor]:
+        """Values [m] at both ends of segments, (..., S, 2), and how far each may wander [m].
+
+        That is by how the region and the sphere move together, and by how far both go, (..., S).
+        """
+        ends = segments.begin.new_tensor([0.0, 1.0]).expand(*segments.begin.shape, 2)
+        value, wander, travel = self._placed(spheres, segments, ends)
+        return value, wander[..., 0], travel[..., 0]
 
     def _lows(self, spheres: Spheres, segments: Segments) -> Float[Tensor, "..."]:
-        value, wander = self._on_pieces(spheres, segments)
+        return self._low_of(*self._on_pieces(spheres, segments))
+
+    def _highs(self, spheres: Spheres, segments: Segments) -> Float[Tensor, "..."]:
+        return self._high_of(self._on_pieces(spheres, segments)[0])
+
+    def _low_of(
+        self, value: Float[Tensor, "... S P+1"], wander: Float[Tensor, "... S P"]
+    ) -> Float[Tensor, "..."]:
         low = (value[..., 1:] + value[..., :-1] - wander) / 2  # (..., S, P)
         return self._of_all(low.transpose(-1, -2)).amin(-1)
 
-    def _highs(self, spheres: Spheres, segments: Segments) -> Float[Tensor, "..."]:
-        value, _ = self._on_pieces(spheres, segments)
+    def _high_of(self, value: Float[Tensor, "... S P+1"]) -> Float[Tensor, "..."]:
         return self._of_all(value.transpose(-1, -2)).amax(-1)
 
     def _on_pieces(
         self, spheres: Spheres, segments: Segments
     ) -> tuple[Float[Tensor, "... S P+1"], Float[Tensor, "... S P"]]:
         """Values [m] at the ends of the pieces, and how far each may wander in them [m]."""
-        with torch.no_grad():
-            _, _, travel = self._at_ends(spheres, segments)
-        fraction = pieces(travel.amax(-1))  # (..., P+1)
+        value, wander, travel = self._at_ends(spheres, segments)
+        fraction = pieces(travel.detach().amax(-1))  # (..., P+1)
+        if fraction.shape[-1] == 2:
+            return value, wander[..., None]
+        value, wander, _ = self._placed(spheres, segments, fraction)
+        return value, wander
+
+    def _placed(
+        self, spheres: Spheres, segments: Segments, fraction: Float[Tensor, "... P+1"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As ``_at_ends``, at fractions of segments, (..., S, P + 1), and between, (..., S, P)."""
         x = segments.start[..., None, :] + fraction[..., None] * segments.step[..., None, :]
         when = (segments.begin[..., None] + fraction * segments.lapse[..., None])[..., None, :]
         at = spheres.centers(x).transpose(-2, -3)  # (..., S, P+1, 3)
         stray = spheres.stray(x[..., :-1, :], x.diff(dim=-2)).transpose(-1, -2)
-        wander = self.region.travel(at, when.expand(at.shape[:-1])) + 2 * self.region.slope * stray
-        return self._each(at, when, spheres.radii[:, None]), wander
+        bent = 2 * self.region.slope * stray
+        travel = bent + Region.travel(self.region, at, when)
+        wander = travel
+        if self.moves:  # how far the value may wander depends on how they move together
+            wander = bent + self.region.travel(at, when.expand(at.shape[:-1]))
+        return self._each(at, when, spheres.radii[:, None]), wander, travel
 
 
 def shared_penalty(
@@ -213,3 +236,13 @@ def _segments(spheres: Spheres, trajectory: Trajectory) -> Segments:
         x, times = x.repeat_interleave(2, -2), times.repeat_interleave(2, -1)
     start, begin = x[..., :-1, :].contiguous(), times[..., :-1].contiguous()
     return Segments(start, x.diff(dim=-2), begin, times.diff(dim=-1))
+
+
+def _to_cut(
+    segments: Segments, near: Bool[Tensor, "..."], travel: Float[Tensor, "... S"]
+) -> tuple[Tensor, ...]:
+    """Indices of the segments to look at again: near, and longer than a piece or differentiated."""
+    differentiated = segments.start.requires_grad or segments.begin.requires_grad
+    if not (torch.is_grad_enabled() and differentiated):
+        near = near & (travel.amax(-1) > PIECE)
+    return near.nonzero(as_tuple=True)

@@ -58,7 +58,7 @@ EXAMPLES: list[Constraint] = [
     Always(Avoid(BALL) | StayIn(HalfSpace((0, 0, 1), 0.6)), (0.0, 1.0)),
 ]
 by_label = pytest.mark.parametrize("c", EXAMPLES, ids=lambda c: c.label)
-seeds, steps = st.integers(0, 999), st.sampled_from([0.02, 0.1, 0.4])
+seeds, steps = st.integers(0, 999), st.sampled_from([0.002, 0.02, 0.1, 0.4])
 
 
 def dense(region: Region, trajectory: Trajectory, *, tool: bool = False) -> torch.Tensor:
@@ -117,12 +117,23 @@ insides = st.builds(
 
 
 @settings(max_examples=40)
-@given(inside=insides, seed=seeds, temperature=st.sampled_from([0.0, 0.01, 0.3]))
-def test_extremes_are_those_of_all_segments(inside: In, seed: int, temperature: float) -> None:
-    trajectory = drive(seed, HOLDING, length=9)
+@given(inside=insides, seed=seeds, step=steps, temperature=st.sampled_from([0.0, 0.01, 0.3]))
+def test_extremes_are_those_of_all_segments(
+    inside: In, seed: int, step: float, temperature: float
+) -> None:
+    trajectory = drive(seed, HOLDING, length=9, step=step)
     for own, plain in ((In.least, Predicate.least), (In.most, Predicate.most)):
         found, expected = (f(inside, trajectory, temperature) for f in (own, plain))
         torch.testing.assert_close(found, expected, atol=1e-6 if temperature else 1e-12, rtol=0)
+
+
+@settings(max_examples=20)
+@given(inside=insides, seed=seeds, step=steps)
+def test_both_bounds_at_once_are_those_of_each(inside: In, seed: int, step: float) -> None:
+    trajectory = drive(seed, HOLDING, step=step)
+    low, high = inside.bounds(trajectory)
+    torch.testing.assert_close(low, inside.lowest(trajectory), atol=1e-12, rtol=0)
+    torch.testing.assert_close(high, inside.highest(trajectory), atol=1e-12, rtol=0)
 
 
 @settings(max_examples=40)

@@ -169,7 +169,8 @@ def test_a_moving_solid_pushes_the_cube_and_a_ghost_does_not(make: Any) -> None:
         infos = [env.step(HOVER)[4] for _ in range(14)]
         cubes[solid] = infos[-1]["trace"].objects["cube"][-1, :3]
         contacts[solid] = [contact for info in infos for contact in info["trace"].contacts]
-        assert not any(info["cost"] for info in infos)  # that the cube is pushed costs nothing
+        costs = [info["cost"] for info in infos]
+        assert costs[0] == 0 < sum(costs)  # the cube counts, whether or not it is felt
     np.testing.assert_allclose(cubes[False], (0.0, 0.0, 0.02), atol=1e-4)
     front = SWEEPER.position(torch.tensor([0.7]).double())[0, 0].item() + 0.03
     assert cubes[True][0] >= front + 0.015
@@ -197,9 +198,9 @@ def test_a_hit_between_two_control_steps_is_counted(make: Any) -> None:
         assert 0.05 < hit.time < 0.1
     assert [info["cost_shot"] for info in infos] == [0.0, 1.0, 0.0, 0.0]
     assert infos[1]["margin_shot"] == -max(hit.depth for hit in hits)
-    (part,) = env.parts.values()
-    path = part.margin(env._channels.trajectory(infos[1]["trace"], HOVER))
-    assert path > 0.1  # of the tool's centre point, which it has missed
+    hit_at = {round(100 * hit.time) for hit in hits}
+    below = infos[1]["times"][infos[1]["margins"]["shot"] < 0]
+    assert hit_at <= {round(100 * time) for time in below}
 
 
 def test_a_solid_pushes_the_arm_and_a_ghost_does_not(make: Any) -> None:

@@ -68,13 +68,18 @@ class Trace(NamedTuple):
     objects: dict[str, Array]
     contacts: tuple[Contact, ...] = ()
 
-    @property
-    def depths(self) -> dict[str, float]:
-        """How deep [m] the robot pushed into the bodies of each part that it touched."""
-        depths: dict[str, float] = {}
+    def depths(self, actor: str = "") -> dict[str, Array]:
+        """How deep [m] the bodies of each part were pushed into at every physics step, (S,).
+
+        Args:
+            actor: whose pushes count, besides the robot's.
+        """
+        depths: dict[str, Array] = {}
         for contact in self.contacts:
-            if contact.by_robot:
-                depths[contact.part] = max(contact.depth, depths.get(contact.part, 0.0))
+            if contact.by_robot or contact.other == actor:
+                depth = depths.setdefault(contact.part, np.zeros(len(self.times) - 1))
+                step = int(np.argmin(np.abs(self.times[1:] - contact.time)))
+                depth[step] = max(depth[step], contact.depth)
         return depths
 
 

@@ -2,9 +2,10 @@
 
 One ``step`` is one control step of 0.05 s, five physics steps. Regions of constraints are bodies in
 the scene, ghosts or solids, and moving ones follow their motion in plan time. ``info`` carries the
-margin of every part along the path of the tool's centre point at the physics rate, and any push of
-the robot against a solid counts as a violation. How far the whole arm is from a region is not
-judged here: ``trace`` has the pose of every link for that. Knows nothing of planners.
+margin of every part over every physics step, judged by itself: of the spheres on a Panda's links
+and on the object that is moved, held or not; of another robot's tool centre point. Any push of the
+robot or of that object against a solid counts as a violation. What must be reached is reached by
+the tool's centre point. Knows nothing of planners.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ import torch
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
-from glass_envs.judging import Tally, check_steps_decide
+from glass_envs.judging import Tally, check_steps_decide, stepwise
 from glass_envs.maniskill.drawing import Drawn, bodies
 from glass_envs.maniskill.inert import materials
 from glass_envs.maniskill.layouts import Channels
 from glass_envs.maniskill.observing import Observer
 from glass_envs.maniskill.options import apply, checked
-from glass_envs.maniskill.recording import Recorder
+from glass_envs.maniskill.outcomes import Outcomes
+from glass_envs.maniskill.recording import Recorder, Trace
 from glass_envs.maniskill.simulator import simulation
 from glass_envs.maniskill.tasks import Task, task_named
 from glass_plan.constraints import All, Constraint
 from glass_plan.errors import RequestError, did_you_mean
+from glass_plan.layout import Trajectory
 
 Observation = dict[str, Any]
 """Of arrays, float64."""
@@ -46,10 +49,14 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
     ``achieved_goal`` (3,), where the object is, and ``desired_goal`` (3,) [m].
 
     ``info`` after ``step``, and after ``reset`` about the start: ``success``; ``time`` [s];
-    ``trace``, a ``Trace`` of the step at the physics rate; for every part that must always hold
-    ``margin_<name>`` of the tool's centre point, or minus the depth [m] to which the robot pushed
-    into its solid, and ``cost_<name>``, 1.0 if it was violated; ``cost``, their sum; for what must
-    hold once ``reached_<name>``, whether it has held in this episode.
+    ``trace``, a ``Trace`` of the step; of its S physics steps (S = 1 of the start) ``times`` (S,)
+    [s], ``states`` (S, n), the channels of ``layout`` before the action, and ``margins``, (S,) by
+    the name of every part that must always hold: not above its margin, nor minus the depth [m] to
+    which its solid was pushed into; ``margin_<name>``, the least of them, and ``cost_<name>``, 1.0
+    if that is below 0; ``cost``, their sum; for what must hold once ``reached_<name>``, whether it
+    has held in this episode; ``measure_impulse`` and ``measure_dropped``, see ``Outcomes``.
+
+    It terminates with success once all that must hold once has held.
 
     Args:
         task: a key of ``TASKS``, or a ``Task``.
@@ -96,7 +103,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
             self.task, control_mode=control_mode, pictures=render_mode is not None
         )
         self.action_space = self._simulation.single_action_space
-        self._channels = Channels.of(self._simulation)
+        self._channels = Channels.of(self.task, self._simulation)
         self.layout = self._channels.layout
         self.constraints.check(self.layout)
         self._observer = Observer(self.task, self._simulation)
@@ -133,8 +140,10 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
             raw, info = apply(self._simulation, asked)
         self._recorder.begin()
         self._tally = Tally(self.parts)
+        trace = self._recorder.take()
+        self._outcomes = Outcomes(self.task, trace, info)
         still = np.zeros(self.action_space.shape or (), np.float64)
-        return self._observer.observation(raw), self._info(info, still)
+        return self._observer.observation(raw), self._info(info, trace, still)
 
     def step(
         self, action: NDArray[np.floating[Any]]
@@ -156,8 +165,9 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         space = self._simulation.single_action_space
         clipped = np.clip(given, space.low, space.high)
         raw, reward, terminated, _, info = self._simulation.step(clipped.astype(np.float32))
-        told = self._info(info, clipped)
-        return self._observer.observation(raw), float(reward), bool(terminated), False, told
+        told = self._info(info, self._recorder.take(), clipped)
+        ended = bool(terminated) and (self._tally.done or not told["success"])
+        return self._observer.observation(raw), float(reward), ended, False, told
 
     def render(self) -> Picture | None:
         """The scene from ManiSkill's camera, (512, 512, 3), or None."""
@@ -177,16 +187,34 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         drawn = Drawn(self._scene.sub_scenes[0], self._bodies, pictures=pictures)
         self._recorder = Recorder(self._simulation, drawn)
 
-    def _info(self, info: Mapping[str, Any], action: NDArray[np.float64]) -> Info:
-        trace = self._recorder.take()
+    def _info(self, info: Mapping[str, Any], trace: Trace, action: NDArray[np.float64]) -> Info:
         way = self._channels.trajectory(trace, action)
+        steps = self._margins(way, trace)
+        least = {name: float(margins.min()) for name, margins in steps.items()}
         with torch.inference_mode():
-            margins = {name: part.margin(way).item() for name, part in self.parts.items()}
-        for name, depth in trace.depths.items():
-            margins[name] = min(margins[name], -depth)
+            once = {
+                name: part.margin(way).item()
+                for name, part in self.parts.items()
+                if name not in steps
+            }
+        new = slice(min(1, len(trace.times) - 1), None)  # what a trace begins with was told before
         return {
             "success": bool(info["success"]),
             "time": float(trace.times[-1]),
             "trace": trace,
-            **self._tally.count(margins),
+            "times": trace.times[new],
+            "states": self._channels.states(way)[new],
+            "margins": steps,
+            **self._tally.count({**least, **once}),
+            **self._outcomes.count(trace, info),
         }
+
+    def _margins(self, way: Trajectory, trace: Trace) -> dict[str, NDArray[np.float64]]:
+        """Of every part that must always hold, at every physics step, (S,)."""
+        parts = self.parts.items()
+        margins = {name: stepwise(part, way) for name, part in parts if part.is_safety}
+        for name, depth in trace.depths(self.task.actor).items():
+            if name in margins:
+                pushed = np.where(depth > 0, -depth, np.inf)
+                margins[name] = np.minimum(margins[name], pushed)
+        return margins
