@@ -216,8 +216,9 @@ class RecedingHorizon:
             return None, "no plan in hand"
         now = time - pursuit.began
         if now >= follower.end:
-            arrived = self._tracker.arrived(state, pursuit.goal)
-            return None, "" if arrived else "the plan has ended"
+            done = self._tracker.arrived(state, pursuit.goal)
+            done = done and not self._lacking(pursuit, state, time)
+            return None, "" if done else "the plan has ended"
         rest = follower.rest(state, now, time)
         off = follower.off(state, now)
         if off > LOST:
@@ -229,6 +230,15 @@ class RecedingHorizon:
         if margin <= 0 or not was_feasible:
             return rest, f"the rest of the plan has margin {margin:.3f}"
         return rest, ""
+
+    def _lacking(self, pursuit: _Pursuit, state: Array, time: float) -> bool:
+        """Whether something that must hold once has not, and does not here."""
+        if pursuit.seen is None:
+            return False
+        still = np.array([[*state, time], [*state, time + CHECK_EVERY]])
+        here = as_driven(still, self.planner.prior.layout)
+        parts = pursuit.seen.parts().values()
+        return any(not part.is_safety and float(part.margin(here)) <= 0 for part in parts)
 
     def _chosen(
         self, pursuit: _Pursuit, plan: Plan, state: Array, time: float

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import Constraint, Hard, SpeedLimit
+from glass_plan.constraints import All, Constraint, Hard, SpeedLimit
 from glass_plan.embodiments import embodiment
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.guidance import Bend, project, smoothing_kernel
@@ -50,6 +50,8 @@ class Planner:
         if sampling.method not in METHODS:
             hint = did_you_mean(sampling.method, METHODS)
             raise RequestError(f"planner: unknown method {sampling.method!r}{hint}")
+        if not 0 < sampling.effort <= 1:
+            raise RequestError(f"planner: effort must be in (0, 1], got {sampling.effort}")
         self.prior, self.config, self.sampling = prior, config, sampling
         self.embodiment = embodiment(config)
 
@@ -165,8 +167,8 @@ class Planner:
 
     def judged(self, constraints: Constraint | None) -> Constraint:
         """What plans are judged by: what always has to hold here, and what is asked for."""
-        standing = self.embodiment.standing
-        return standing if constraints is None else standing & constraints
+        asked = constraints.terms if isinstance(constraints, All) else (constraints,)
+        return All((self.embodiment.standing, *(term for term in asked if term is not None)))
 
     def _refuse(
         self, state: Tensor, target: Tensor, judged: Mapping[str, Constraint], t_start: float

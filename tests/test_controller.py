@@ -260,6 +260,22 @@ def test_without_a_monitor_the_best_plan_is_followed_as_bad_as_it_is(planner):
     assert Outcome.FALLBACK not in {d.outcome for d in episode.decisions}
 
 
+def test_at_the_goal_it_plans_again_for_a_region_that_is_left(planner):
+    """A plan that misses the region ends at the goal; whoever is not watched has to see that."""
+    visit = Reach(Ball((1.3, 1.3), 0.12)).named("visit")
+    around = planner.plan(START, GOAL, seed=0)
+    assert float(visit.margin(around.trajectory)) < 0
+    missing = replace(around, status=Status.INFEASIBLE, margins={"visit": -0.3})
+    controller = RecedingHorizon(Fixed(planner, missing), visit, fallback="brake", monitored=False)
+    env = gymnasium.make(ENV_ID, constraints=visit, max_episode_steps=1500)
+    episode = run_episode(env, controller, seed=0, options=PLACES)
+    env.close()
+    assert episode.info["reached_visit"]
+    assert episode.success
+    reasons = [d.reason for d in episode.decisions if d.outcome is Outcome.PLANNED]
+    assert reasons[1].startswith("the plan has ended")
+
+
 def test_a_shield_that_reads_motions_in_advance_is_refused_where_they_are_observed(planner):
     with pytest.raises(RequestError, match="leave out shield"):
         RecedingHorizon(planner, None, fallback="brake", shield=True, observed=True)

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from glass_plan.constraints import Avoid, Ball, Box, Moving, Prefer, Reach, SpeedLimit, parse_spec
+from glass_plan.constraints import (
+    All,
+    Avoid,
+    Ball,
+    Box,
+    Moving,
+    Prefer,
+    Reach,
+    SpeedLimit,
+    parse_spec,
+)
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
 from glass_plan.methods import Sampling
@@ -325,3 +335,25 @@ def test_a_candidate_without_a_margin_is_never_chosen(planner):
 def test_what_is_no_constraint_is_refused(planner, wrong):
     with pytest.raises(RequestError, match="must be a Constraint or None"):
         planner.plan(START, GOAL, wrong)
+
+
+def test_a_named_conjunction_is_planned_with_by_its_terms(planner):
+    terms = All((SpeedLimit(1.0), Avoid(Ball((1.2, 0.0), 0.1))))
+    plain = planner.plan(START, GOAL, terms, seed=0)
+    named = planner.plan(START, GOAL, terms.named("safety"), seed=0)
+    assert named.margins == plain.margins
+    assert np.array_equal(named.states, plain.states)
+
+
+def test_plans_use_as_much_of_the_force_as_they_may(planner):
+    def duration(effort):
+        sampling = replace(Sampling.unguided(8), effort=effort)
+        return planner.with_sampling(sampling).plan(START, GOAL, seed=0).times[-1]
+
+    assert duration(0.25) / duration(0.75) == pytest.approx(3**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("effort", [0.0, -1.0, 1.1, float("nan")])
+def test_an_effort_that_no_robot_can_make_is_refused(planner, effort):
+    with pytest.raises(RequestError, match=r"effort must be in \(0, 1\]"):
+        planner.with_sampling(replace(planner.sampling, effort=effort))
