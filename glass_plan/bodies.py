@@ -216,6 +216,21 @@ def spheres_of(layout: Layout, *, tool: bool, dtype: torch.dtype, device: torch.
     return Spheres(tuple(parts), radii, quaternions, tuple(kept))
 
 
+def tool_steps(
+    trajectory: Trajectory,
+) -> tuple[Float[Tensor, "... H-1"], Float[Tensor, "... H-1"]]:
+    """The tool's chord on each segment [m], and by how much its speed there may differ from it.
+
+    On a way whose second derivative is at most b, in shares of the segment, the speed differs from
+    that of the chord by at most b / 2 a segment.
+    """
+    x = trajectory.x
+    tool = spheres_of(trajectory.layout, tool=True, dtype=x.dtype, device=x.device)
+    x = tool.transitions(trajectory)
+    chord = _length(tool.centers(x)[..., 0, :].diff(dim=-2))
+    return chord, 4 * tool.stray(x[..., :-1, :], x.diff(dim=-2))[..., 0]
+
+
 def _carried(at: slice, centers: Float[Tensor, "S 3"]) -> Carried:
     """Points on the channel in these columns."""
     middle = at.start + POSITION

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from glass_plan.checkpoint import ArmWorld, PriorConfig, build_prior
-from glass_plan.constraints import Avoid, Ball
+from glass_plan.constraints import Avoid, Ball, SpeedLimit
 from glass_plan.controller import RecedingHorizon
 from glass_plan.embodiments import Arm, embodiment, tool_way
 from glass_plan.embodiments.arm import held_still
@@ -95,7 +95,7 @@ def test_joints_are_driven_no_faster_than_they_may(arm, effort):
 def test_the_tool_keeps_a_speed_limit(arm):
     driven = arm.drivable(swing(dt=1e-3), max_speed=0.2, effort=1.0)
     speed = torch.diff(tool_way(driven), dim=-2).norm(dim=-1) / driven.dt[..., :-1]
-    assert float(speed.max()) == pytest.approx(0.2)
+    assert 0.17 < float(speed.max()) <= 0.2
 
 
 def test_what_is_slow_enough_keeps_its_time(arm):
@@ -153,10 +153,49 @@ def test_a_gripper_lets_go_as_soon_as_it_begins_to_open():
 def test_the_state_is_read_from_an_observation():
     arms = tracker(embodiment(CONFIG), PANDA)
     assert arms.state(observation()) == pytest.approx(STATE)
-    with pytest.raises(RequestError, match="'achieved_goal'"):
-        arms.state(np.zeros(18))
+    seen = observation()
+    for bad in (np.zeros(18), {}, {**seen, "observation": np.zeros(5)}, {"observation": STATE}):
+        with pytest.raises(RequestError, match="three numbers in 'achieved_goal'"):
+            arms.state(bad)
     with pytest.raises(RequestError, match="finite"):
         arms.state(observation((np.nan, *STATE[1:])))
+
+
+def test_what_a_plan_will_come_to_begins_here_and_ends_with_it():
+    way = swing()
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    here = (*np.array(READY) + 0.01, 0.04, *CUBE)
+    driven = follower.foreseen(np.array(here), 2.0)
+    assert driven.x[0, :11].tolist() == pytest.approx(here)
+    assert driven.x[-1, :11].tolist() == pytest.approx(way.x[0, -1, :11].tolist())
+    assert float(driven.times[0]) == 2.0
+    assert float(driven.times[-1]) == pytest.approx(2.0 + follower.end, abs=WORLD.dt)
+
+
+@pytest.mark.parametrize(("off", "there"), [(0.019, True), (0.021, False)])
+def test_an_object_arrives_within_two_centimetres(off, there):
+    arms = tracker(embodiment(CONFIG), PANDA)
+    goal = np.array([CUBE[0], CUBE[1], CUBE[2] + off])
+    assert arms.arrived(np.array(STATE), goal) is there
+
+
+@pytest.mark.parametrize(("width", "command"), [(0.04, OPEN), (0.02, CLOSED)])
+def test_an_arm_stops_where_it_is_and_holds_what_it_has(width, command):
+    state = np.array([*READY, width, *CUBE])
+    assert tracker(embodiment(CONFIG), PANDA).stop(state).tolist() == [*READY, command]
+
+
+def test_joints_rest_once_they_stay_near_their_end(arm):
+    way = swing()
+    way.x[0, -5:, 0] = way.x[0, -1, 0] + 0.003 * torch.tensor([1.0, -1.0, 1.0, -1.0, 0.0])
+    held = arm.settled(way).channel("joints")[0]
+    assert torch.equal(held[-4:], held[-1:].expand(4, 7))
+    assert torch.equal(held[:20], way.channel("joints")[0, :20])
+
+
+def test_an_arm_plans_with_a_speed_limit_of_its_tool(planner):
+    made = planner.plan(STATE, (0.0, 0.3, 0.2), SpeedLimit(0.2), seed=0)
+    assert made.margins["speed_limit"] > 0
 
 
 def test_off_the_plan_is_how_far_the_tool_is():

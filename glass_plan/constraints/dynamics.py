@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from glass_plan.bodies import tool_steps
 from glass_plan.constraints.checks import positive, shown
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.errors import SpecError
@@ -50,23 +51,44 @@ class Below(Predicate):
 
 @dataclass(frozen=True)
 class Speed(Below):
-    """Of the velocity [m/s], (..., H)."""
+    """Of the velocity [m/s], (..., H); of a body without that channel, of its tool on segments."""
 
     reads = ("velocity",)
 
-    def size(self, trajectory: Trajectory) -> Float[Tensor, "... H"]:
-        """|v|."""
-        return norm(trajectory.channel("velocity"))
+    def check(self, layout: Layout) -> None:
+        """Raise LayoutError if there is neither a velocity nor a tool and time."""
+        if _moves_tool(layout):
+            layout.slice("dt")
+        else:
+            super().check(layout)
+
+    def unit(self, layout: Layout) -> str:
+        """The velocity's; of a tool, m/s."""
+        return "m/s" if _moves_tool(layout) else super().unit(layout)
+
+    def size(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
+        """|v|; of a tool a bound on each segment, and 0 of a lone waypoint."""
+        if not _moves_tool(trajectory.layout):
+            return norm(trajectory.channel("velocity"))
+        if trajectory.x.shape[-2] == 1:
+            return torch.zeros_like(trajectory.x[..., 0])
+        chord, bend = tool_steps(trajectory)
+        return (chord + self.sign * bend).clamp_min(0) / trajectory.dt[..., :-1]
 
     def lowest(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
         """At waypoints; of the negation, on segments: the velocity may pass by 0 on its way."""
-        velocity = trajectory.channel("velocity")
-        if self.sign > 0 or velocity.shape[-2] == 1:
+        if self.sign > 0 or trajectory.x.shape[-2] == 1 or _moves_tool(trajectory.layout):
             return self.values(trajectory)
+        velocity = trajectory.channel("velocity")
         start, change = velocity[..., :-1, :], velocity.diff(dim=-2)
         square = change.square().sum(-1).clamp_min(torch.finfo(change.dtype).tiny)
         share = (-(start * change).sum(-1) / square).clamp(0, 1).detach()
         return norm(start + share[..., None] * change) - self.limit
+
+
+def _moves_tool(layout: Layout) -> bool:
+    """Whether speed is that of a body's tool, since no channel has it."""
+    return "velocity" not in layout.names and layout.body is not None
 
 
 @dataclass(frozen=True)
@@ -193,7 +215,7 @@ class _Limit(Leaf):
 
 @dataclass(frozen=True, repr=False)
 class SpeedLimit(_Limit):
-    """Always slower than ``limit`` [m/s], Euclidean norm of the velocity."""
+    """Always slower than ``limit`` [m/s], Euclidean norm of the velocity, or of a tool's."""
 
     word = "speed_limit"
 

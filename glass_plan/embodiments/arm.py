@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from glass_plan.bodies import spheres_of
+from glass_plan.bodies import spheres_of, tool_steps
 from glass_plan.checkpoint import ArmWorld, PriorConfig
 from glass_plan.constraints import All, Constraint, JointLimits
 from glass_plan.errors import LayoutError
@@ -59,9 +59,11 @@ class Arm:
         ``effort`` is the share of the joints' highest speed, ``max_speed`` that of the tool [m/s].
         """
         turned = torch.diff(trajectory.channel("joints"), dim=-2).abs().amax(-1)
-        moved = torch.diff(tool_way(trajectory), dim=-2).norm(dim=-1)
+        chord, bend = tool_steps(trajectory)
         fastest = min(self.world.max_tool_speed, max_speed or self.world.max_tool_speed)
-        least = torch.maximum(turned / (effort * self.world.max_joint_speed), moved / fastest)
+        least = torch.maximum(
+            turned / (effort * self.world.max_joint_speed), (chord + bend) / fastest
+        )
         dt = torch.maximum(trajectory.dt[..., :-1], least)
         x = trajectory.x.clone()
         x[..., trajectory.layout.slice("dt")] = torch.cat([dt, dt[..., -1:]], dim=-1)[..., None]

@@ -18,7 +18,8 @@ def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None
     Args:
         robot: that follows.
         layout: of its plans.
-        max_speed: beyond which it does not push, however far behind it is [m/s].
+        max_speed: beyond which it does not push, however far behind it is [m/s]; an arm's targets
+            are as fast as its plans.
     """
     if isinstance(robot, Arm):
         return ArmTracker(layout, robot.world.dt)

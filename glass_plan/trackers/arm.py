@@ -52,14 +52,18 @@ class ArmTracker:
         ``observation`` has the joints and then both fingers in ``observation``, and the object's
         place in ``achieved_goal``.
         """
-        if not isinstance(observation, Mapping):
-            raise RequestError(
-                "controller: the observation of an arm must have the keys 'observation' and "
-                f"'achieved_goal', got a {type(observation).__name__}"
-            )
-        values = np.asarray(observation["observation"], dtype=np.float64)
-        place = np.asarray(observation["achieved_goal"], dtype=np.float64)
+        given = dict(observation) if isinstance(observation, Mapping) else {}
+        values, place = (
+            np.asarray(given.get(key, ()), dtype=np.float64)
+            for key in ("observation", "achieved_goal")
+        )
         count = self.joints
+        if len(values) < count + 2 or place.shape != (3,):
+            raise RequestError(
+                f"controller: the observation of an arm must have {count} joints and two fingers "
+                "first in 'observation', and three numbers in 'achieved_goal', got shapes "
+                f"{values.shape} and {place.shape}"
+            )
         state = np.array([*values[:count], values[count : count + 2].mean(), *place])
         if not np.isfinite(state).all():
             raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
