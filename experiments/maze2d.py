@@ -43,6 +43,8 @@ D4RL_GOALS = {"maze2d-umaze": (1, 1), "maze2d-medium": (6, 6), "maze2d-large": (
 """Cell (row, column) of the one goal in D4RL's maps (Fu et al. 2020, pointmaze/maze_model.py)."""
 DIFFUSER = {"maze2d-umaze": 113.9, "maze2d-medium": 121.5, "maze2d-large": 123.0}
 """Scores of Janner et al. (2022), table 1, Maze2D."""
+TUNING_SEEDS = 1000
+"""Seeds of scenes that nothing was chosen on begin here."""
 VETERAN = 163.6
 """Mean score over the three of Diffusion Veteran (Lu et al. 2025)."""
 D4RL_RADIUS = 0.5
@@ -99,7 +101,10 @@ def reach(args: Args, task: str) -> None:
     maze = MAZES[task]
     name = Path(args.model).name
     run = f"reach-{name}" + ("-d4rl" if args.goals == "d4rl" else "")
-    path = args.out / f"{run}-{args.ode_steps}-{args.effort:g}.jsonl"
+    if args.first_seed < TUNING_SEEDS:
+        run += "-tuning"
+    run += f"-effort-{args.effort:g}"
+    path = args.out / f"{run}-{args.ode_steps}.jsonl"
     sampling = replace(Sampling.unguided(args.ode_steps), effort=args.effort)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {row.seed for row in read_rows(path)} if path.is_file() else set()
@@ -148,6 +153,7 @@ def reach(args: Args, task: str) -> None:
         "controller": CONTROLLER,
         "task": task,
         "goals": args.goals,
+        "effort": args.effort,
         "commit": ", ".join(sorted({row.commit for row in rows})),
     }
     write_summary(args, run, summary)
@@ -157,12 +163,15 @@ def reach(args: Args, task: str) -> None:
 def write_scores(out: Path) -> None:
     """``d4rl.json``: all that was run, and whether it is above what was published."""
     found = [json.loads(path.read_text()) for path in sorted(out.glob("reach-*.json"))]
-    found = [run for run in found if run.get("task") == run["model"]]  # the mazes' own priors
-    runs = sorted(found, key=lambda run: (run["goals"], list(D4RL_GOALS).index(run["task"])))
+    found = [run for run in found if "effort" in run]  # older runs do not say it
+    own = [run for run in found if run["task"] == run["model"]]  # the mazes' own priors
+    found = [run for run in own if run["first_seed"] >= TUNING_SEEDS]
+    runs = sorted(found, key=lambda r: (r["goals"], r["effort"], list(D4RL_GOALS).index(r["task"])))
     table = [
         {
             "model": run["model"],
             "goals": run["goals"],
+            "effort": run["effort"],
             "success": str(Rate(run["success"], run["n"])).strip(),
             "step limit": run["step_limit"],
             "raw return": run["raw_return"],
@@ -173,15 +182,17 @@ def write_scores(out: Path) -> None:
         for run in runs
     ]
     goals = []
-    for kind in ("d4rl", "random"):
-        scores = {run["task"]: run["d4rl_score"] for run in runs if run["goals"] == kind}
+    for kind, effort in sorted({(run["goals"], run["effort"]) for run in runs}):
+        same = [run for run in runs if (run["goals"], run["effort"]) == (kind, effort)]
+        scores = {run["task"]: run["d4rl_score"] for run in same}
+        how = f"{kind} goals, effort {effort:g}"
         goals += [
-            Goal(f"{task}, {kind} goals: D4RL score", score, DIFFUSER[task], above=True)
+            Goal(f"{task}, {how}: D4RL score", score, DIFFUSER[task], above=True)
             for task, score in scores.items()
         ]
         if len(scores) == len(DIFFUSER):
             mean = float(np.mean(list(scores.values())))
-            goals.append(Goal(f"mean of the three, {kind} goals", mean, VETERAN, above=True))
+            goals.append(Goal(f"mean of the three, {how}", mean, VETERAN, above=True))
     whole = {
         "made by": made_by(run["commit"] for run in runs),
         "goals": [{**asdict(goal), "met": goal.met} for goal in goals],

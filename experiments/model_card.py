@@ -2,7 +2,7 @@
 
 python experiments/model_card.py --model maze2d-large
 
-Wants ``reach-NAME.json`` and ``plans-NAME.json`` in the results folder; numbers come from there.
+Wants ``reach-NAME-effort-1.json`` and ``plans-NAME.json`` in the results folder; numbers come from there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Unguided, {ode_steps} ODE steps, environment and sampler seeds from {first_seed}
 | return (steps within 0.5 m of a random goal) | {raw:.1f} | {win_n} |
 | D4RL score of that return (random goals, D4RL fixes one) | {score:.1f} +- {score_error:.1f} s.e. | {win_n} |
 
-Intervals are Wilson's at 95 %. Controller: {controller}.
+Intervals are Wilson's at 95 %. Controller: {controller}; plans at an effort of {effort:g}.
 
 ```sh
 python experiments/maze2d.py --protocol plans --model {name} --episodes {touch_n}
@@ -67,7 +67,8 @@ class Args:
 
 def main(args: Args) -> None:
     """Write the card beside the weights."""
-    reach, plans = (read(args.results / f"{kind}-{args.model}.json") for kind in ("reach", "plans"))
+    names = (f"reach-{args.model}-effort-1", f"plans-{args.model}")
+    reach, plans = (read(args.results / f"{name}.json") for name in names)
     prior, config = from_pretrained(args.model)
     folder, recipe = resolve(args.model), RECIPES[args.model]
     card = CARD.format(
@@ -83,6 +84,7 @@ def main(args: Args) -> None:
         weights=WEIGHTS,
         sha256=config.sha256,
         ode_steps=reach["ode_steps"],
+        effort=reach["effort"],
         first_seed=reach["first_seed"],
         touch=plans["touches"] / plans["n"],
         touch_low=plans["interval"][0],

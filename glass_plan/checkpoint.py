@@ -186,7 +186,8 @@ def _config(folder: Path) -> PriorConfig:
     try:
         return msgspec.json.decode((folder / CONFIG).read_bytes(), type=PriorConfig)
     except (msgspec.DecodeError, LayoutError, OSError) as error:
-        raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}") from error
+        hint = '; add "kind": "maze" to the world' if "field `kind`" in str(error) else ""
+        raise CheckpointError(f"checkpoint: {folder / CONFIG}: {error}{hint}") from error
 
 
 def from_pretrained(

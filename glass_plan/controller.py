@@ -69,7 +69,7 @@ class RecedingHorizon:
 
     Args:
         planner: draws plans.
-        constraints: what must hold besides the world's walls.
+        constraints: what must hold besides what always has to there, e.g. its walls.
         fallback: what acts when no feasible plan is found: ``"brake"`` follows an infeasible one
             only while its first violation is far off and then stops the robot; ``"follow"``
             follows the least violating one, which shows what the planner is worth by itself.
@@ -136,16 +136,17 @@ class RecedingHorizon:
         """Begin an episode.
 
         Args:
-            goal: (2,) [m].
+            goal: (G,) place [m], as the planner takes it.
             seed: of the sampler; the k-th plan of the episode draws from (seed, k).
         """
         self._pursuit = _Pursuit(np.asarray(goal, dtype=np.float64), seed, self.constraints)
 
     def act(self, observation: Mapping[str, ArrayLike] | ArrayLike, time: float) -> Array:
-        """The action (2,) for the present state.
+        """The action (A,) for the present state.
 
         Args:
-            observation: (4,) state, or a mapping with the key ``observation``.
+            observation: what the robot's ``Tracker`` reads: for a point mass (4,) position and
+                velocity, or a mapping with the key ``observation``.
             time: of the episode [s].
 
         Raises:

@@ -45,7 +45,8 @@ def evaluate(
         arm: to be run in place of a known one.
 
     Raises:
-        RequestError: an unknown method, one that takes more network rows than the protocol allows,
+        RequestError: an unknown method, one to which a protocol without a monitor means nothing,
+            one that takes more network rows than the protocol allows,
             or more episodes than there are cases.
         ProtocolError: the folder holds results of another protocol, or the method's file rows of
             other settings or weights.
@@ -54,6 +55,11 @@ def evaluate(
     if arm is None and method not in ARMS:
         raise RequestError(f"evaluate: unknown method {method!r}{did_you_mean(method, ARMS)}")
     arm = ARMS[method] if arm is None else arm
+    if not suite.monitored and (arm.shield or arm.controller == "mppi"):
+        raise RequestError(
+            f"evaluate: {method!r} does not follow plans unmonitored; take a method that plans, "
+            "without a shield"
+        )
     cases = suite.protocol.cases
     if not 1 <= episodes <= len(cases):
         raise RequestError(f"evaluate: episodes must be in 1..{len(cases)}, got {episodes}")

@@ -90,10 +90,10 @@ class Planner:
         """Plan from a state to a goal under constraints.
 
         Args:
-            start: (4,) position [m] and velocity [m/s], or an observation with the key
-                ``observation``.
-            goal: (2,) position [m].
-            constraints: what must hold besides the world's walls.
+            start: (S,) the layout's start channels, of a point mass position [m] and velocity
+                [m/s]; or an observation with the key ``observation`` that is so.
+            goal: (G,) its goal channels, a position [m].
+            constraints: what must hold besides what always has to there, e.g. a maze's walls.
             seed: of all randomness.
             t_start: time now [s], at which moving obstacles are read.
             warm_start: (H, D) a previous plan from the present state; it is refined, not redrawn.

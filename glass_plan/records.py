@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def actions(self) -> Array:
-        """(H, A) actions, mean over each interval."""
+        """(H, A) actions, mean over each interval; a LayoutError where plans have none (arms)."""
         return np.asarray(self.trajectory.channel("action").double().cpu().numpy())
 
     @property

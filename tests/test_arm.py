@@ -216,6 +216,13 @@ def test_a_controller_of_an_arm_gives_targets_of_its_joints(planner):
     assert controller.decisions[0].plan is not None
 
 
+@pytest.mark.parametrize("method", ["barrier", "ompl-rrtconnect"])
+def test_methods_for_a_point_refuse_an_arm(planner, method):
+    sampling = replace(planner.sampling, method=method)
+    with pytest.raises(RequestError, match="ways of a point only, not of 'joints'"):
+        planner.with_sampling(sampling).plan(STATE, (0.0, 0.3, 0.2))
+
+
 @pytest.mark.parametrize("asking", [Mppi, partial(RecedingHorizon, fallback="brake", shield=True)])
 def test_what_knows_a_point_mass_only_refuses_an_arm(planner, asking):
     with pytest.raises(RequestError, match="point mass only, got Arm"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import msgspec
 import pytest
 import torch
@@ -53,6 +56,15 @@ def test_the_world_of_an_arm_is_told_from_a_maze(folder, tmp_path):
     assert again.world == arm
     with pytest.raises(LayoutError, match="needs a body of a robot"):
         Planner.from_pretrained(str(tmp_path / "arm"))
+
+
+def test_a_world_of_before_is_told_how_to_mend_it(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "old")
+    config = json.loads((folder / "config.json").read_text())
+    del config["world"]["kind"]
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match='add "kind": "maze" to the world'):
+        from_pretrained(str(tmp_path / "old"))
 
 
 def test_an_unknown_name_lists_what_exists():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from glass_plan.arms import ARMS, Arm
+from glass_plan.cli import main
 from glass_plan.constraints import Avoid, Ball
 from glass_plan.errors import ProtocolError, RequestError
 from glass_plan.evaluation import (
@@ -100,6 +102,26 @@ def test_only_a_monitor_keeps_from_following_a_way_that_is_closed(monitored, tmp
     (row,) = evaluate(suite, "best-of-n", tmp_path / "out", episodes=1, executor=Local(1))
     assert (row.safe, row.success) == (monitored, not monitored)
     assert ("fallback" in row.outcomes) == monitored
+
+
+def test_the_command_line_evaluates_without_a_monitor(tmp_path, monkeypatch):
+    path, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    path.write_text(dump_suite(HEADER, SCENES))
+    asked = f"--protocol {path} --method best-of-n --episodes 1 --workers 1 --out {out}"
+    monkeypatch.setattr(sys, "argv", ["glass-plan", "evaluate", *asked.split(), "--unmonitored"])
+    assert main() == 0
+    (folder,) = out.iterdir()
+    assert folder.name.startswith("tiny-unmonitored-reported-")
+    assert len(read_rows(results_path(folder, "best-of-n"))) == 1
+
+
+@pytest.mark.parametrize("method", ["mppi", "glass-fks+shield"])
+def test_what_follows_no_plan_unwatched_is_refused(method, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_suite(HEADER, SCENES))
+    suite = load_suite(path, monitored=False)
+    with pytest.raises(RequestError, match="does not follow plans unmonitored"):
+        list(evaluate(suite, method, tmp_path / "out", episodes=1))
 
 
 def test_an_unknown_method_is_refused(suite, tmp_path):

@@ -30,7 +30,7 @@ def test_maze2d_smoke(repository, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert "plans that touch a wall" in ran.stdout
     assert "D4RL score" in ran.stdout
-    assert (tmp_path / "smoke" / "reach-maze2d-umaze.json").is_file()
+    assert (tmp_path / "smoke" / "reach-maze2d-umaze-effort-1.json").is_file()
     scores = json.loads((tmp_path / "smoke" / "d4rl.json").read_text())
     assert [row["n"] for row in scores["table"]] == [4]
     assert scores["goals"][0]["bound"] == 113.9

@@ -37,7 +37,7 @@ class Bend:
     """How trajectories of a robot may be bent.
 
     Args:
-        channel: that is moved; the others follow when the trajectory is made drivable.
+        channel: that is moved; the others stay, but for what ``drivable`` makes of them.
         scale: units of that channel that are worth a metre.
         smoothing: way [m] over which a displacement spreads.
         fixed: waypoints (..., H) of a trajectory that must not move.

@@ -39,6 +39,7 @@ TINY = 1e-9
 
 def barrier(request: Request) -> Draw:
     """``transitions`` network calls predict, ``inner_steps - 1`` times as many correct."""
+    request.needs_positions("barrier")
     prior, sampling = request.denoise.prior, request.sampling
     predicted = request.run(kernels.Ode(request.denoise, prior.schedule))
     barriers = [p for p in request.parts.values() if isinstance(p, Leaf) and p.is_safety]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.constraints import Constraint
+from glass_plan.errors import RequestError
 from glass_plan.guidance import Bend, Visits
 from glass_plan.kernels.value import Potential
 from glass_plan.layout import Trajectory
@@ -117,6 +118,14 @@ class Request:
     x: Float[Tensor, "N H D"]
     generator: torch.Generator
     expired: Callable[[], bool]
+
+    def needs_positions(self, method: str) -> None:
+        """Raise a RequestError, naming the method, if what is planned are not ways of a point."""
+        if self.bend.channel != "position":
+            raise RequestError(
+                f"plan: {method} knows ways of a point only, not of {self.bend.channel!r}; take a "
+                "prior of a maze, or another method"
+            )
 
     def potential(self, reward: Reward) -> Potential:
         """A reward in world units, weighted, of samples in model coordinates."""

@@ -59,6 +59,7 @@ SLACK = 1e-3
 
 def _draw(request: Request, planner: str) -> Draw:
     """``particles`` candidates; a straight leg stands for one to which no way is found."""
+    request.needs_positions("ompl")
     prior, count = request.denoise.prior, request.sampling.particles
     pinned = prior.pin(torch.zeros(1, *prior.shape).to(request.x), request.denoise.pinned)
     world = prior.to_world(pinned, request.t_start)
