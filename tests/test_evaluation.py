@@ -109,7 +109,9 @@ def test_the_command_line_evaluates_without_a_monitor(tmp_path, monkeypatch):
     path.write_text(dump_suite(HEADER, SCENES))
     asked = f"--protocol {path} --method best-of-n --episodes 1 --workers 1 --out {out}"
     monkeypatch.setattr(sys, "argv", ["glass-plan", "evaluate", *asked.split(), "--unmonitored"])
-    assert main() == 0
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
     (folder,) = out.iterdir()
     assert folder.name.startswith("tiny-unmonitored-reported-")
     assert len(read_rows(results_path(folder, "best-of-n"))) == 1
