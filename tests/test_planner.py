@@ -200,40 +200,6 @@ def test_a_specification_with_a_scheduled_part_is_planned_with(planner):
     assert set(plan.margins) == {"walls", "pillar"}
 
 
-def test_projection_leads_an_unguided_plan_around_a_disc(planner):
-    unguided = Sampling.unguided(20)
-    disc = Avoid(Ball((1.0, 0.0), 0.12)) & SpeedLimit(2.0)
-    plain = planner.with_sampling(unguided).plan(START, GOAL, disc, seed=0)
-    hard = planner.with_sampling(replace(unguided, hard=0.02)).plan(START, GOAL, disc, seed=0)
-    assert plain.status is Status.INFEASIBLE
-    assert hard.status is Status.FEASIBLE
-    assert hard.nfe == plain.nfe
-    assert np.array_equal(hard.states[0], plain.states[0])
-    assert np.array_equal(hard.states[-1, :2], plain.states[-1, :2])
-
-
-def test_projection_leaves_feasible_candidates_alone(planner):
-    plain = planner.plan(START, GOAL, seed=0)
-    hard = planner.with_sampling(Sampling(hard=0.0)).plan(START, GOAL, seed=0)
-    held = planner.embodiment.standing.margin(plain.candidates) > 0
-    assert bool(held.any())
-    same = hard.candidates.channel("position")[held] == plain.candidates.channel("position")[held]
-    assert bool(same.all())
-
-
-@pytest.mark.parametrize("hard", [-0.1, float("nan")])
-def test_a_projection_for_no_margin_at_all_is_refused(planner, hard):
-    with pytest.raises(RequestError, match="margin must be >= 0 and finite"):
-        planner.with_sampling(Sampling(hard=hard)).plan(START, GOAL, seed=0)
-
-
-def test_what_projection_cannot_mend_comes_back_infeasible(planner):
-    blocked = Avoid(Box((0.4, -0.6), (1.6, 0.6)))
-    plan = planner.with_sampling(Sampling(hard=0.02)).plan(START, GOAL, blocked, seed=0)
-    assert plan.status is Status.INFEASIBLE
-    assert min(plan.margins.values()) < 0
-
-
 def test_an_impossible_request_comes_back_infeasible_with_its_margins(planner):
     plan = planner.plan(START, GOAL, Avoid(Box((0.4, -0.6), (1.6, 0.6))), seed=0)
     assert plan.status is Status.INFEASIBLE
