@@ -29,6 +29,7 @@ from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
+from glass_plan.protocols import TUNING_SEEDS
 from glass_plan.provenance import commit, made_by
 from glass_plan.records import Episode
 from glass_plan.safety import Row, append_row, read_rows
@@ -43,8 +44,6 @@ D4RL_GOALS = {"maze2d-umaze": (1, 1), "maze2d-medium": (6, 6), "maze2d-large": (
 """Cell (row, column) of the one goal in D4RL's maps (Fu et al. 2020, pointmaze/maze_model.py)."""
 DIFFUSER = {"maze2d-umaze": 113.9, "maze2d-medium": 121.5, "maze2d-large": 123.0}
 """Scores of Janner et al. (2022), table 1, Maze2D."""
-TUNING_SEEDS = 1000
-"""Seeds of scenes that nothing was chosen on begin here."""
 VETERAN = 163.6
 """Mean score over the three of Diffusion Veteran (Lu et al. 2025)."""
 D4RL_RADIUS = 0.5

@@ -2,7 +2,8 @@
 
 python experiments/model_card.py --model maze2d-large
 
-Wants ``reach-NAME-effort-1.json`` and ``plans-NAME.json`` in the results folder; numbers come from there.
+Wants ``reach-NAME-effort-1.json`` and ``plans-NAME.json`` in the results folder; numbers come from
+there.
 """
 
 from __future__ import annotations

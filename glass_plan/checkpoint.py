@@ -44,14 +44,11 @@ class Dynamics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dt: float
 
 
-class World(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="maze",
-):
+class _Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """One of several worlds, told apart by the key ``kind``."""
+
+
+class World(_Kind, frozen=True, kw_only=True, tag="maze"):
     """A maze that data came from: the planner avoids its walls, the tracker knows its robot.
 
     Args:
@@ -65,14 +62,7 @@ class World(
     dynamics: Dynamics
 
 
-class ArmWorld(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="arm",
-):
+class ArmWorld(_Kind, frozen=True, kw_only=True, tag="arm"):
     """An arm over a table that data came from: how fast it may be driven.
 
     Args:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
-from glass_plan.checkpoint import ArmWorld, PriorConfig, build_prior
+from glass_plan.checkpoint import build_prior
 from glass_plan.constraints import Avoid, Ball, SpeedLimit
 from glass_plan.controller import RecedingHorizon
 from glass_plan.embodiments import Arm, embodiment, tool_way
@@ -24,19 +25,11 @@ from glass_plan.records import Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
 from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, commands
+from tests import tiny
 from tests.arms import READY
 
-WORLD = ArmWorld(max_joint_speed=2.0, max_tool_speed=1.0, dt=0.05)
-CONFIG = PriorConfig(
-    net="mlp",
-    width=16,
-    depth=1,
-    horizon=32,
-    spacing=0.02,
-    layout=PANDA,
-    schedule="linear",
-    world=WORLD,
-)
+CONFIG = msgspec.structs.replace(tiny.ARM, horizon=32, spacing=0.02)
+WORLD = CONFIG.world
 CUBE = (0.1, 0.2, 0.02)
 STATE = (*READY, 0.04, *CUBE)
 """Ready, open, with a cube on the table."""

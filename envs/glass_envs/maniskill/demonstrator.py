@@ -19,11 +19,10 @@ from glass_envs.maniskill.world import ManiSkill
 from glass_plan.data import Trip
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Layout
+from glass_plan.trackers.arm import CLOSED, OPEN
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-OPEN, CLOSED = 1.0, -1.0
-"""The gripper's part of an action."""
 REACH = 0.1
 """Way that an action of 1 asks for [m]."""
 NEAR = 0.006
