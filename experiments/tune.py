@@ -150,7 +150,9 @@ def planned(
     planner = _planner(suite.model).with_sampling(sampling)
     for seed in seeds:
         scene = suite.scenes[seed]
-        plan = planner.plan([*scene.start, 0.0, 0.0], scene.goal, scene.constraints, seed=seed)
+        plan = planner.plan(
+            [*scene.options["start"], 0.0, 0.0], scene.options["goal"], scene.constraints, seed=seed
+        )
         parts = [name for name, part in scene.constraints.parts().items() if part.is_safety]
         yield plan, ["walls", *parts]
 

@@ -81,7 +81,7 @@ def evaluate(
     for index, episode in executor.run(tasks):
         seed, sampler = left[index]
         row = Row.of(episode, sampler)
-        told = measures(episode, suite.scenes[seed])
+        told = measures(episode, suite.scenes[seed], suite.protocol.tolerances)
         row = replace(row, info=told, commit=made_at, settings=settings)
         append_row(path, row)
         yield row
@@ -162,10 +162,11 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
         monitored=suite.monitored,
         controller=arm.controller,
         env_kwargs={
+            **suite.env_kwargs,
             "constraints": scene.constraints,
             "max_episode_steps": suite.protocol.max_episode_steps,
         },
-        options={"start": scene.start, "goal": scene.goal},
+        options=scene.options,
     )
 
 

@@ -9,13 +9,21 @@
     scenes:
       - {seed: 0, start: [1.0, 0.5], goal: [-3.0, 2.0], shortest: 8.2, constraints: {all: [...]}}
 
+A maze's ``start`` and ``goal`` are options of its ``reset``; those of other worlds have the key
+``options``, and arguments of the environment itself ``env_kwargs``:
+
+    env_id: glass_envs:glass_plan/PickCube-v0
+    env_kwargs: {control_mode: pd_joint_pos}
+    scenes:
+      - {seed: 0, options: {cube: [0.1, 0.0, 0.02]}, constraints: {all: [...]}}
+
 Seeds below 100 are for tuning, the others are reported; the two are never run together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -32,6 +40,7 @@ Split = Literal["tuning", "reported"]
 KEYS = (
     "name",
     "env_id",
+    "env_kwargs",
     "model",
     "nfe",
     "max_episode_steps",
@@ -39,7 +48,9 @@ KEYS = (
     "tolerances",
     "scenes",
 )
-SCENE_KEYS = ("seed", "start", "goal", "shortest", "constraints")
+PLACES = ("start", "goal")
+"""Options of a maze's reset, (x, y) [m], which are keys of a scene themselves."""
+SCENE_KEYS = ("seed", *PLACES, "options", "shortest", "constraints")
 
 
 @dataclass(frozen=True)
@@ -48,17 +59,15 @@ class Scene:
 
     Args:
         seed: it was drawn by.
-        start: (x, y) [m], at rest.
-        goal: (x, y) [m].
+        options: numbers for the environment's reset, by name.
         constraints: what must hold.
-        shortest: length of the shortest way that keeps what stays at bay [m].
+        shortest: length of the shortest way that keeps what stays at bay [m], where it is known.
     """
 
     seed: int
-    start: tuple[float, float]
-    goal: tuple[float, float]
+    options: Mapping[str, tuple[float, ...]]
     constraints: Constraint
-    shortest: float
+    shortest: float | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -66,24 +75,27 @@ class Scene:
         for key in values:
             if key not in SCENE_KEYS:
                 raise ProtocolError(f"scene: unknown key {key!r}{did_you_mean(key, SCENE_KEYS)}")
-        missing = [key for key in SCENE_KEYS if key not in values]
+        required = ("seed", "constraints", *(() if "options" in values else PLACES))
+        missing = [key for key in required if key not in values]
         if missing:
             raise ProtocolError(f"scene: lacks {', '.join(missing)}")
+        options = {key: values[key] for key in PLACES if key in values} | values.get("options", {})
         return cls(
             seed=int(values["seed"]),
-            start=_pair(values["start"]),
-            goal=_pair(values["goal"]),
+            options={key: tuple(map(float, numbers)) for key, numbers in options.items()},
             constraints=from_dict(values["constraints"]),
-            shortest=float(values["shortest"]),
+            shortest=float(values["shortest"]) if "shortest" in values else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """For a protocol file."""
+        places = {key: list(v) for key, v in self.options.items() if key in PLACES}
+        others = {key: list(v) for key, v in self.options.items() if key not in PLACES}
         return {
             "seed": self.seed,
-            "start": list(self.start),
-            "goal": list(self.goal),
-            "shortest": self.shortest,
+            **places,
+            **({"options": others} if others or not places else {}),
+            **({} if self.shortest is None else {"shortest": self.shortest}),
             "constraints": to_dict(self.constraints),
         }
 
@@ -97,12 +109,14 @@ class Suite:
         model: checkpoint that all methods draw from.
         scenes: by seed.
         monitored: whether controllers check plans while they follow them (``RecedingHorizon``).
+        env_kwargs: of the environment, besides constraints and step limit.
     """
 
     protocol: EvalProtocol
     model: str
     scenes: Mapping[int, Scene]
     monitored: bool = True
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, protocol: EvalProtocol) -> Self:
@@ -115,7 +129,13 @@ class Suite:
             values = yaml.safe_load(protocol.scenes)
             scenes = [Scene.from_dict(scene) for scene in values["scenes"]]
             by_seed = {scene.seed: scene for scene in scenes}
-            return cls(protocol, str(values["model"]), by_seed, values.get("monitored", True))
+            return cls(
+                protocol,
+                str(values["model"]),
+                by_seed,
+                values.get("monitored", True),
+                values.get("env_kwargs", {}),
+            )
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ProtocolError(
                 f"protocol {protocol.name!r}: its scenes cannot be read ({error!r}); take results "
@@ -146,18 +166,20 @@ def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool =
             raise ProtocolError(f"{path}: unknown key {key!r}{did_you_mean(str(key), KEYS)}")
     try:
         scenes = [Scene.from_dict(scene) for scene in values.pop("scenes")]
-        model = values.pop("model")
+        model, env_kwargs = values.pop("model"), dict(values.pop("env_kwargs", {}))
     except (KeyError, TypeError, ValueError, SpecError, ProtocolError) as error:
         raise ProtocolError(f"{path}: {error}") from error
     kept = {s.seed: s for s in scenes if (s.seed < TUNING_SEEDS) == (split == "tuning")}
     hashed = {"model": model, "scenes": [scene.to_dict() for scene in kept.values()]}
     if not monitored:
         hashed["monitored"] = False
+    if env_kwargs:
+        hashed["env_kwargs"] = env_kwargs
     text = yaml.safe_dump(hashed, sort_keys=True)
     protocol = EvalProtocol.from_dict({**values, "scenes": text, "seeds": tuple(kept)})
     if not monitored:
         protocol = replace(protocol, name=f"{protocol.name}-unmonitored")
-    return Suite(protocol, model, kept, monitored)
+    return Suite(protocol, model, kept, monitored, env_kwargs)
 
 
 def dump_suite(header: Mapping[str, Any], scenes: Sequence[Scene]) -> str:
@@ -170,8 +192,3 @@ def dump_suite(header: Mapping[str, Any], scenes: Sequence[Scene]) -> str:
         width=100,
     )
     return head + blocks
-
-
-def _pair(value: Any) -> tuple[float, float]:
-    x, y = value
-    return float(x), float(y)

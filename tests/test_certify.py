@@ -30,7 +30,9 @@ VISIT = Reach(Ball((1.0, -1.0), 0.3)).named("visit")
 
 
 def scenes(seeds, spec=DISC & VISIT):
-    return [Scene(seed, (-1.0, seed / 1e4), (-1.0, 1.0), spec, 4.5) for seed in seeds]
+    return [
+        Scene(seed, {"start": (-1.0, seed / 1e4), "goal": (-1.0, 1.0)}, spec, 4.5) for seed in seeds
+    ]
 
 
 def suites(folder, every, **header):

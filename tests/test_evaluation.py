@@ -30,7 +30,8 @@ from glass_plan.safety import read_rows
 from tests.test_protocols import HEADER
 
 SPEC = Avoid(Ball((1.3, 0.0), 0.2)).named("disc_1")
-SCENES = [Scene(seed, (-1.0, -1.0), (-1.0, 1.0), SPEC, 4.5) for seed in (1000, 1001)]
+ENDS = {"start": (-1.0, -1.0), "goal": (-1.0, 1.0)}
+SCENES = [Scene(seed, ENDS, SPEC, 4.5) for seed in (1000, 1001)]
 
 
 @pytest.fixture(scope="module")

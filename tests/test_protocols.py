@@ -21,7 +21,8 @@ HEADER = {
     "sampler_seeds": [0, 1],
 }
 SPEC = Avoid(Ball((1.0, 0.3), 0.2)).named("disc_1") & Reach(Ball((1.0, -1.0), 0.3)).named("visit")
-SCENES = [Scene(seed, (-1.0, -1.0), (-1.0, 1.0), SPEC, 4.5) for seed in (0, 7, 99, 1000, 1001)]
+ENDS = {"start": (-1.0, -1.0), "goal": (-1.0, 1.0)}
+SCENES = [Scene(seed, ENDS, SPEC, 4.5) for seed in (0, 7, 99, 1000, 1001)]
 
 
 @pytest.fixture
@@ -35,6 +36,19 @@ def test_scenes_survive_the_file(path: Path) -> None:
     suite = load_suite(path)
     assert suite.model == "maze2d-umaze"
     assert list(suite.scenes.values()) == SCENES[3:]
+
+
+def test_scenes_of_other_worlds_survive_the_file(path: Path) -> None:
+    kwargs = {"control_mode": "pd_joint_pos"}
+    placed = Scene(1000, {"cube": (0.1, 0.0, 0.02)}, SPEC)
+    drawn = Scene(1001, {}, SPEC)
+    path.write_text(dump_suite(HEADER | {"env_kwargs": kwargs}, [placed, drawn]))
+    suite = load_suite(path)
+    assert list(suite.scenes.values()) == [placed, drawn]
+    assert suite.env_kwargs == kwargs
+    assert Suite.of(suite.protocol) == suite
+    path.write_text(dump_suite(HEADER, [placed, drawn]))
+    assert load_suite(path).protocol.digest != suite.protocol.digest
 
 
 def test_tuning_and_reported_scenes_never_mix(path: Path) -> None:
@@ -60,7 +74,7 @@ def test_the_same_scenes_without_a_monitor_are_another_protocol(path: Path) -> N
 
 def test_the_digest_is_of_the_scenes_too(path: Path) -> None:
     before = load_suite(path).protocol.digest
-    moved = replace(SCENES[3], goal=(-1.0, 0.99))
+    moved = replace(SCENES[3], options=ENDS | {"goal": (-1.0, 0.99)})
     path.write_text(dump_suite(HEADER, [moved, *SCENES[4:]]))
     assert load_suite(path).protocol.digest != before
 
@@ -69,7 +83,7 @@ def test_the_digest_is_of_the_scenes_too(path: Path) -> None:
     ("change", "message"),
     [
         ({"modell": "x"}, r"tiny.yaml: unknown key 'modell'; did you mean 'model'"),
-        ({"scenes": [{"seed": 1}]}, r"scene: lacks start, goal"),
+        ({"scenes": [{"seed": 1}]}, r"scene: lacks constraints, start, goal"),
         ({"scenes": [{"sead": 1}]}, r"unknown key 'sead'; did you mean 'seed'"),
         ({"scenes": 3}, r"tiny.yaml: "),
         ({"scenes": []}, r"seeds must be distinct, got \(\)"),

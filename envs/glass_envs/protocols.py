@@ -21,7 +21,7 @@ from glass_envs.freespace import SPEED, Task, free_space
 from glass_envs.mazes import ROBOT_RADIUS, Array, Maze
 from glass_envs.scenes import APART, END_CLEARANCE, place_discs
 from glass_plan.constraints import All, Avoid, Ball, Constraint, Moving, Reach, Region, SpeedLimit
-from glass_plan.protocols import Scene
+from glass_plan.protocols import PLACES, Scene
 
 KINDS = ("static", "goal", "dynamic", "hybrid")
 DURATION = {"static": 12.0, "goal": 15.0, "dynamic": 12.0, "hybrid": 18.0}
@@ -100,14 +100,16 @@ def draw_scene(kind: str, maze: Maze, routes: Draw, seed: int) -> Scene:
             continue
         if space.passable(task, DURATION[kind] - 2.0):
             ends = [(float(p[0]), float(p[1])) for p in (start, goal)]
-            return Scene(seed, ends[0], ends[1], All(parts), round(length, 2))
+            options = dict(zip(PLACES, ends, strict=True))
+            return Scene(seed, options, All(parts), round(length, 2))
     raise RuntimeError(f"{kind}: no solvable scene in {ATTEMPTS} draws (seed {seed})")
 
 
 def task_of(scene: Scene) -> Task:
     """What a scene asks for, as solvability is checked."""
     parts = tuple(scene.constraints.parts().values())
-    return _task(np.array(scene.start), np.array(scene.goal), parts)
+    start, goal = (np.array(scene.options[key]) for key in PLACES)
+    return _task(start, goal, parts)
 
 
 def _task(start: Array, goal: Array, parts: tuple[Constraint, ...]) -> Task:

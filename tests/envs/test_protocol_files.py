@@ -62,7 +62,9 @@ def test_some_scenes_are_solvable_and_as_long_as_they_say(name):
 def test_no_scene_begins_in_violation(name):
     for scene in load_suite(FOLDER / f"{name}.yaml").scenes.values():
         start = torch.zeros(1, POINT_MASS.dim, dtype=torch.float64)
-        start[0, POINT_MASS.slice("position")] = torch.tensor(scene.start, dtype=torch.float64)
+        start[0, POINT_MASS.slice("position")] = torch.tensor(
+            scene.options["start"], dtype=torch.float64
+        )
         for part in scene.constraints.parts().values():
             if part.is_safety:
                 assert part.margin(Trajectory(start, POINT_MASS)) > 0.2
@@ -72,7 +74,9 @@ def test_no_scene_begins_in_violation(name):
 def test_about_half_of_the_static_scenes_have_the_shortest_way_blocked(name):
     space, suite = space_of(name), load_suite(FOLDER / f"{name}.yaml")
     blocked = [
-        scene.shortest > BLOCKED * space.shortest(Task(np.array(scene.start), np.array(scene.goal)))
+        scene.shortest
+        > BLOCKED
+        * space.shortest(Task(np.array(scene.options["start"]), np.array(scene.options["goal"])))
         for scene in list(suite.scenes.values())[:40]
     ]
     assert 0.25 < np.mean(blocked) < 0.75
