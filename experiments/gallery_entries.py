@@ -167,7 +167,8 @@ DEMANDS = (
     ),
     Entry(
         "Reach",
-        "At some time in a region, with the body's centre.",
+        'At some time in a region, with the body\'s centre; with `of="object"`, say, with that '
+        "channel's place.",
         "gp.Reach(gp.Ball((0.9, 0.4), 0.4))",
         ((-1.6, -0.8), (0.9, 0.4), (1.7, -0.5)),
         ((-1.6, 0.6), (0.0, -0.6), (1.7, -0.8)),

@@ -214,13 +214,14 @@ def _check_constraint(value: object) -> None:
 
 def repair(candidates: Trajectory, demand: Hard, bend: Bend) -> Trajectory:
     """Ways moved, smoothly and as little as it takes, to where they satisfy a demand, if at all."""
-    return project(
+    projected = project(
         candidates,
         demand,
         channels=(bend.channel,),
         spread=smoothing_kernel(candidates, bend),
         max_iterations=REPAIR_STEPS,
-    ).trajectory
+    )
+    return bend.along(candidates, projected.trajectory)
 
 
 def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) -> float | None:

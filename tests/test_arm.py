@@ -115,6 +115,20 @@ def test_the_prox_bends_the_arm_around_a_ball_and_keeps_its_grasp(arm):
     assert torch.equal(bent.channel("gripper"), way.channel("gripper"))
 
 
+def test_a_held_object_moves_along_and_one_that_lies_does_not(arm):
+    way = swing()
+    x, where = way.x.clone(), PANDA.slice("object")
+    x[..., where] = tool_way(way)[:, 18:19]
+    x[:, 20:, where] = tool_way(way)[:, 20:]  # held from there on
+    way = replace(way, x=x)
+    turned = way.channel("joints") + torch.linspace(0, 0.3, 32)[:, None].double()
+    moved = arm.bend.moved(way, turned)
+    shift = tool_way(moved) - tool_way(way)
+    assert torch.equal(moved.channel("object")[:, :16], way.channel("object")[:, :16])
+    torch.testing.assert_close(moved.channel("object")[:, 20:], x[:, 20:, where] + shift[:, 20:])
+    assert float(shift[:, 20:].norm(dim=-1).min()) > 0.05
+
+
 def test_joint_limits_are_judged_of_every_plan(planner):
     made = planner.plan(STATE, (0.0, 0.3, 0.2), Avoid(Ball((0.0, 0.3, 0.1), 0.05)), seed=0)
     assert set(made.margins) == {"joint_limits", "avoid_ball"}

@@ -58,7 +58,7 @@ OPERATORS: dict[str, Form] = {
     "prefer": Form(Prefer, "term", beside=("weight", "schedule")),
     "avoid": Form(Avoid, "region", inside=("margin",)),
     "stay_in": Form(StayIn, "region"),
-    "reach": Form(Reach, "region"),
+    "reach": Form(Reach, "region", inside=("of",)),
     "speed_limit": Form(SpeedLimit, "limit"),
     "accel_limit": Form(AccelLimit, "limit"),
     "jerk_limit": Form(JerkLimit, "limit"),

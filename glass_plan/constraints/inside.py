@@ -35,16 +35,25 @@ class In(SpheresIn):
         grow: how much larger the region counts [m].
         body: +1 if any part of the body counts, 0 for its centre, -1 for the whole body.
         sign: -1 for the negation, which holds outside.
+        of: channel in the body's place: a position, or a pose, which begins with one.
     """
+
+    of: str = ""
+
+    @property
+    def place(self) -> str:
+        """The channel of a point."""
+        return self.of or "position"
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Position, and the time step if the region moves."""
-        return ("position", "dt") if self.moves else ("position",)
+        """The place, and the time step if the region moves."""
+        return (self.place, "dt") if self.moves else (self.place,)
 
     def unit(self, layout: Layout) -> str:
-        """Of the channel ``position``; of spheres, metres."""
-        return layout.unit("position") if self._is_point(layout) else super().unit(layout)
+        """Of the channel ``position``; of others and of spheres, metres."""
+        is_position = self._is_point(layout) and not self.of
+        return layout.unit("position") if is_position else super().unit(layout)
 
     def check(self, layout: Layout) -> None:
         """Raise LayoutError if a channel is missing or has another number of coordinates."""
@@ -53,11 +62,11 @@ class In(SpheresIn):
             return
         for name in self.reads:
             layout.slice(name)
-        where = layout.slice("position")
-        if where.stop - where.start != self.region.dim:
+        size = len(layout.columns((self.place,)))
+        if size not in ((3, 7) if self.of and self.region.dim == 3 else (self.region.dim,)):
             raise LayoutError(
-                f"its region has {self.region.dim} coordinates, channel 'position' has "
-                f"{where.stop - where.start}; use a region with as many"
+                f"its region has {self.region.dim} coordinates, channel {self.place!r} has "
+                f"{size}; use a region with as many"
             )
 
     def values(self, trajectory: Trajectory) -> Float[Tensor, "... K"]:
@@ -124,8 +133,9 @@ class In(SpheresIn):
         return soft_max(high.index_put(where, self._high(segments[where], radius)), temperature)
 
     def _is_point(self, layout: Layout) -> bool:
-        """Whether the channel ``position`` is all that counts."""
-        return layout.body is None or (self.body == 0 and "position" in layout.names)
+        """Whether the place of a channel is all that counts."""
+        alone = layout.body is None or (self.body == 0 and "position" in layout.names)
+        return alone or bool(self.of)
 
     def _value(
         self, points: Float[Tensor, "... d"], times: Float[Tensor, "..."], radius: float
@@ -134,16 +144,20 @@ class In(SpheresIn):
         grow = self.grow + self.body * radius
         return grow - distance if self.sign > 0 else distance - grow
 
+    def _points(self, trajectory: Trajectory) -> Float[Tensor, "... H d"]:
+        """Places [m] at the waypoints."""
+        return trajectory.channel(self.place)[..., : self.region.dim]
+
     def _samples(
         self, trajectory: Trajectory
     ) -> tuple[Float[Tensor, "... K d"], Float[Tensor, "... K"]]:
         """Where [m] and when [s] values are taken: waypoints, then middles of segments."""
-        points = with_middles(trajectory.channel("position"), dim=-2)
+        points = with_middles(self._points(trajectory), dim=-2)
         times = with_middles(trajectory.times, dim=-1) if self.moves else points[..., 0]
         return points, times
 
     def _segments(self, trajectory: Trajectory) -> Segments:
-        points = trajectory.channel("position")
+        points = self._points(trajectory)
         times = trajectory.times if self.moves else points[..., 0]
         if points.shape[-2] == 1:  # a lone waypoint is a segment of no length
             points, times = points.repeat_interleave(2, -2), times.repeat_interleave(2, -1)

@@ -79,6 +79,7 @@ BODIES: dict[str, Schema] = {
 BESIDE: dict[str, Schema] = {
     "name": {"type": "string", "maxLength": 64},
     "margin": AT_LEAST_0,
+    "of": {"type": "string"},
     "weight": AT_LEAST_0,
     "schedule": {"$ref": "#/$defs/schedule"},
     "window": {"type": "array", "items": AT_LEAST_0, "minItems": 2, "maxItems": 2},

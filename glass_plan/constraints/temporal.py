@@ -19,6 +19,7 @@ from glass_plan.constraints.inside import In
 from glass_plan.constraints.leaf import Leaf, Predicate
 from glass_plan.constraints.rounded import AvoidRounded, Rounded, rounded
 from glass_plan.constraints.spheres import shared_penalty
+from glass_plan.errors import SpecError
 from glass_plan.layout import Trajectory
 
 
@@ -120,12 +121,26 @@ class StayIn(_About):
 
 @dataclass(frozen=True, repr=False)
 class Reach(_About):
-    """At some time in a region, with the body's centre: value = -signed distance [m]."""
+    """At some time in a region, with the body's centre: value = -signed distance [m].
+
+    Args:
+        region: to come to.
+        of: channel whose place has to come there instead, e.g. that of an object's position or
+            pose.
+    """
+
+    of: str = ""
 
     word = "reach"
     is_safety = False
 
     @property
     def predicate(self) -> Predicate:
-        """The body's centre is in the region."""
-        return In(self.region)
+        """The body's centre, or the channel's place, is in the region."""
+        return In(self.region, of=self.of)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name."""
+        if not isinstance(self.of, str):
+            raise SpecError(f"Reach: of must be the name of a channel, got {self.of!r}")
+        super().__post_init__()

@@ -25,6 +25,10 @@ SPREAD = 0.1
 GRIPPING = 2e-3
 """Change of the gripper between two waypoints [m] beyond which it takes hold or lets go: a closing
 of 0.02 m takes four or five."""
+HOLDS = 0.035
+"""Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
+IN_HAND = 0.04
+"""Distance [m] of an object's middle from the tool's point within which it can be held."""
 
 
 class Arm:
@@ -48,7 +52,7 @@ class Arm:
         limits = JointLimits(low, high, channel="joints")
         self.standing: Constraint = limits.named("joint_limits")
         self.of_goals: Constraint = All(())
-        self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still)
+        self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still, object_in_hand)
         self._near = config.spacing / 2 * RADIANS_A_METRE
 
     def drivable(
@@ -93,3 +97,13 @@ def held_still(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
     fixed[..., :-1] |= moves
     fixed[..., 1:] |= moves
     return fixed
+
+
+def object_in_hand(before: Trajectory, after: Trajectory) -> Trajectory:
+    """The trajectory after its joints were moved, with the object moved along while it is held."""
+    tool, place = tool_way(before), before.channel("object")
+    near = (place - tool).norm(dim=-1, keepdim=True) < IN_HAND
+    held = near & (before.channel("gripper") < HOLDS)
+    x = after.x.clone()
+    x[..., after.layout.slice("object")] = place + held * (tool_way(after) - tool)
+    return replace(after, x=x)

@@ -32,21 +32,33 @@ def ends(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
     return mask
 
 
+def unchanged(before: Trajectory, after: Trajectory) -> Trajectory:
+    """Nothing moves along."""
+    return after
+
+
 @dataclass(frozen=True)
 class Bend:
     """How trajectories of a robot may be bent.
 
     Args:
-        channel: that is moved; the others stay, but for what ``drivable`` makes of them.
+        channel: that is moved; the others stay, but for what moves along and what ``drivable``
+            makes of them.
         scale: units of that channel that are worth a metre.
         smoothing: way [m] over which a displacement spreads.
         fixed: waypoints (..., H) of a trajectory that must not move.
+        along: what moves along with the channel; it is given the trajectory before and after.
     """
 
     channel: str = "position"
     scale: float = 1.0
     smoothing: float = 0.3
     fixed: Callable[[Trajectory], Bool[Tensor, "... H"]] = ends
+    along: Callable[[Trajectory, Trajectory], Trajectory] = unchanged
+
+    def moved(self, trajectory: Trajectory, way: Float[Tensor, "N H C"]) -> Trajectory:
+        """A trajectory with other values of the channel, at its own speeds."""
+        return self.along(trajectory, with_way(trajectory, way, self.channel))
 
 
 @dataclass(frozen=True)
@@ -93,17 +105,17 @@ class TrajectoryProx:
             trajectory = with_way(trajectory, led, channel)
         kernel = smoothing_kernel(trajectory, self.bend)
         moved = self._descend(trajectory, kernel, self.reward.at(t))
-        return self.drivable(with_way(trajectory, moved, channel))
+        return self.drivable(self.bend.moved(trajectory, moved))
 
     def _descend(
         self, trajectory: Trajectory, kernel: Float[Tensor, "N H H"], reward: Reward
     ) -> Float[Tensor, "N H C"]:
-        channel, scale = self.bend.channel, self.bend.scale
-        way = trajectory.channel(channel)
+        scale = self.bend.scale
+        way = trajectory.channel(self.bend.channel)
         for _ in range(self.steps):
             with torch.enable_grad():
                 variable = way.detach().requires_grad_()
-                cost = -reward(with_way(trajectory, variable, channel))
+                cost = -reward(self.bend.moved(trajectory, variable))
                 uphill = gradient(cost, variable)
             if not bool((cost > 0).any()):
                 break

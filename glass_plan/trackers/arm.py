@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.embodiments import tool_way
-from glass_plan.embodiments.arm import GRIPPING
+from glass_plan.embodiments.arm import GRIPPING, HOLDS
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -28,8 +28,6 @@ LEAD = 0.1
 """How far ahead targets are read [s]: damping over stiffness of ManiSkill's Panda."""
 CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
-HOLDS = 0.035
-"""Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 THERE = 0.02
 """Distance [m] from its goal at which the object has arrived."""
 

@@ -107,6 +107,25 @@ def test_reach_is_what_the_tool_attains(region: Region, seed: int, step: float) 
     assert (exact >= sampled - PIECE).all()
 
 
+@settings(max_examples=20)
+@given(region=st.sampled_from(REGIONS), seed=seeds)
+def test_reach_of_a_channel_is_what_its_place_attains(region: Region, seed: int) -> None:
+    posed = drive(seed, HOLDING)
+    places = Layout((Channel("position", 3, "m"), Channel("dt", 1, "s")))
+    place = torch.cat([posed.channel("cube")[..., :3], posed.dt[..., None]], dim=-1)
+    alone = Reach(region).margin(Trajectory(place, places, posed.t_start))
+    torch.testing.assert_close(Reach(region, of="cube").margin(posed), alone)
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [("gripper", r"region has 3 coordinates, channel 'gripper' has 1"), ("cub", r"'cub'.*'cube'")],
+)
+def test_reach_of_a_channel_that_has_no_place_is_refused(of: str, message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        Reach(BALL, of=of).check(HOLDING)
+
+
 insides = st.builds(
     In,
     st.sampled_from(REGIONS),

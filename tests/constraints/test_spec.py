@@ -52,6 +52,7 @@ any:
     name: out
   - all: []
   - accel_limit: 3
+  - reach: {ball: {center: [0, 0, 0], radius: 1}, of: cube}
 name: either
 """
 VALUE = (
@@ -73,6 +74,9 @@ def test_every_other_key_reads_as_its_operator() -> None:
     assert spec.name == "either"
     assert spec.terms[0] == (~StayIn(region)).named("out")
     assert spec.terms[1] == All(())
+    assert spec.terms[3] == Reach(Ball((0, 0, 0), 1), of="cube")
+    assert parse_spec(dump_spec(spec)) == spec
+    SCHEMA.validate(to_dict(spec))
 
 
 @settings(max_examples=60)
