@@ -125,6 +125,7 @@ class Planner:
             return deadline is not None and time.perf_counter() - began > deadline
 
         max_speed, robot = speed_limit(judged), self.embodiment
+        buffer = robot.buffer if self.sampling.buffer is None else self.sampling.buffer
         drivable = functools.partial(
             robot.drivable, max_speed=max_speed, effort=self.sampling.effort
         )
@@ -134,7 +135,8 @@ class Planner:
             bend=robot.bend,
             drivable=drivable,
             parts=judged,
-            penalty=everything.soft(weight=1.0, buffer=self.sampling.buffer),
+            buffer=buffer,
+            penalty=everything.soft(weight=1.0, buffer=buffer),
             t_start=t_start,
             max_speed=max_speed,
             visits=robot.visits(judged),

@@ -31,6 +31,11 @@ IN_HAND = 0.04
 """Distance [m] of an object's middle from the tool's point within which it can be held."""
 
 
+BUFFER = 0.02
+"""Margin [m] that guidance asks for: over a table there is less room than in a maze, and what
+cannot be kept free by so much pushes an arm away for ever."""
+
+
 class Arm:
     """An arm, as a checkpoint describes it.
 
@@ -53,6 +58,7 @@ class Arm:
         self.standing: Constraint = limits.named("joint_limits")
         self.of_goals: Constraint = All(())
         self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still, object_in_hand)
+        self.buffer = BUFFER
         self._near = config.spacing / 2 * RADIANS_A_METRE
 
     def drivable(

@@ -14,12 +14,14 @@ class Embodiment(Protocol):
     """A robot in its place.
 
     ``standing`` is what always has to hold besides a request's constraints, ``of_goals`` what a
-    goal has to satisfy. ``bend`` says what guidance may move.
+    goal has to satisfy. ``bend`` says what guidance may move, ``buffer`` how much margin [m]
+    it asks for beyond each constraint's own.
     """
 
     standing: Constraint
     of_goals: Constraint
     bend: Bend
+    buffer: float
 
     def drivable(
         self, trajectory: Trajectory, *, max_speed: float | None, effort: float

@@ -22,6 +22,7 @@ class PointMass:
     """
 
     bend = Bend("position")
+    buffer = 0.05
 
     def __init__(self, config: PriorConfig, world: World) -> None:
         self.world, self.dynamics = world, world.dynamics

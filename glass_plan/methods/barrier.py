@@ -59,7 +59,7 @@ def corrected(
     before: Trajectory, after: Trajectory, barriers: list[Leaf], request: Request, step: float
 ) -> Trajectory:
     """A step whose positions keep (2); ends stay."""
-    buffer, rate = request.sampling.buffer, request.sampling.weight
+    buffer, rate = request.buffer, request.sampling.weight
     position = before.channel("position")
     with torch.enable_grad():
         variable = position.detach().requires_grad_()

@@ -37,7 +37,8 @@ class Sampling:
         ess_min: resample below this share of effective particles.
         weight: of the penalty as a log-potential [1 / squared unit]; of ``barrier``, the rate at
             which a margin may change [1 / flow time].
-        buffer: margin that guidance asks for beyond each constraint's own.
+        buffer: margin that guidance asks for beyond each constraint's own [m]; None for what suits
+            the robot and its place (``Embodiment.buffer``).
         temperature: standard deviation of the noise that a draw begins with; below 1 the samples
             are nearer to the likeliest one (low-temperature sampling, Ajay et al. 2023).
         warm_t: flow time to which a previous plan is noised before it is denoised again.
@@ -54,7 +55,7 @@ class Sampling:
     rho: float | None = None
     ess_min: float = 0.5
     weight: float = 50.0
-    buffer: float = 0.05
+    buffer: float | None = None
     temperature: float = 1.0
     warm_t: float = 0.5
     hard: float | None = None
@@ -93,6 +94,7 @@ class Request:
         bend: what guidance may move.
         drivable: gives a path the speeds that the robot drives it at.
         parts: what must hold, the walls included, by name.
+        buffer: margin that guidance asks for beyond each constraint's own [m].
         penalty: log-potential of all of them over flow time, to be raised.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
@@ -109,6 +111,7 @@ class Request:
     bend: Bend
     drivable: Callable[[Trajectory], Trajectory]
     parts: Mapping[str, Constraint]
+    buffer: float
     penalty: Reward
     t_start: float
     max_speed: float | None

@@ -15,7 +15,7 @@ from glass_plan.methods.base import Draw, Request
 
 def _guided(request: Request, combine: Combiner) -> Draw:
     """ODE steps; every constraint has a gradient of its own."""
-    schedule, buffer = request.denoise.prior.schedule, request.sampling.buffer
+    schedule, buffer = request.denoise.prior.schedule, request.buffer
     rewards = [
         request.potential(part.soft(weight=1.0, buffer=buffer)) for part in request.parts.values()
     ]
