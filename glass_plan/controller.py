@@ -3,7 +3,8 @@
 At every check the rest of the plan in hand is judged by exact margins from the present state. It is
 followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
 as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
-fallback acts (FALLBACK) and the next check tries again. A feasible plan is driven in the mind first
+fallback acts (FALLBACK) and the next check tries again. A robot that has lost what it held goes
+back first (FALLBACK). A feasible plan is driven in the mind first
 (``Follower.foreseen``): where following it would violate what must always hold, another candidate
 takes its place. Every decision has its reason. What had to hold once and was seen to hold is asked
 for no more (``Constraint.remaining``).
@@ -55,6 +56,8 @@ class _Pursuit:
     asked: Constraint | None
     seen: Constraint | None = None
     driven: list[Array] = field(default_factory=list)
+    path: list[Array] = field(default_factory=list)
+    retreat: list[Array] = field(default_factory=list)
     plan: Plan | None = None
     follower: Follower | None = None
     began: float = 0.0
@@ -156,9 +159,10 @@ class RecedingHorizon:
         if pursuit is None:
             raise RequestError("controller: call reset(goal, seed) before act")
         state = self._tracker.state(observation)
+        pursuit.path.append(state)
         if pursuit.asked is not None:
             pursuit.driven.append(np.array([*state, time]))
-        if time >= pursuit.next_check - 1e-9:
+        if time >= pursuit.next_check - 1e-9 and not pursuit.retreat:
             self._decide(pursuit, state, time)
             pursuit.next_check = time + CHECK_EVERY
         action = self._intended(pursuit, state, time)
@@ -171,7 +175,9 @@ class RecedingHorizon:
         return action
 
     def _intended(self, pursuit: _Pursuit, state: Array, time: float) -> Array:
-        """What the plan in hand asks for, or braking if there is none."""
+        """A step back, or what the plan in hand asks for, or braking if there is neither."""
+        if pursuit.retreat:
+            return pursuit.retreat.pop(0)
         if pursuit.follower is None:
             return self._tracker.stop(state)
         return pursuit.follower.action(state, time - pursuit.began)
@@ -187,6 +193,11 @@ class RecedingHorizon:
         if why == "":
             seen = "the rest of the plan holds" if self.monitored else "not monitored"
             self._note(pursuit, time, Outcome.REUSED, seen)
+            return
+        pursuit.retreat = self._tracker.retreat(np.stack(pursuit.path))
+        if pursuit.retreat:
+            pursuit.plan, pursuit.follower = None, None
+            self._note(pursuit, time, Outcome.FALLBACK, f"{why}; goes back")
             return
         began = clock.perf_counter()
         plan = self.planner.plan(

@@ -24,7 +24,7 @@ from glass_plan.planner import Planner
 from glass_plan.records import Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
-from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, commands
+from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, changes, commands
 from tests import tiny
 from tests.arms import READY
 
@@ -234,3 +234,57 @@ def test_methods_for_a_point_refuse_an_arm(planner, method):
 def test_what_knows_a_point_mass_only_refuses_an_arm(planner, asking):
     with pytest.raises(RequestError, match="point mass only, got Arm"):
         asking(planner, None)
+
+
+def test_an_arm_that_lost_its_object_lets_go_and_goes_back():
+    follow = tracker(embodiment(CONFIG), PANDA)
+    way = swing()
+    driven = way.x[0][:, PANDA.columns(PANDA.start)].numpy()
+    lost, back = driven[-1], follow.retreat(driven)
+    assert [action[-1] for action in back] == [OPEN] * len(back)
+    np.testing.assert_allclose(back[0][:7], lost[:7])
+    tools = tool_way(way)[0].numpy()
+    at = [int(np.flatnonzero((driven[:, :7] == action[:7]).all(1))[0]) for action in back]
+    assert np.linalg.norm(tools[at[-1]] - tools[-1]) > 0.1
+    assert at == sorted(at, reverse=True)
+    held = driven.copy()
+    held[-1, -3:] = tools[-1] + 0.01
+    assert follow.retreat(held) == []
+    opened = driven.copy()
+    opened[-1, 7] = 0.04
+    assert follow.retreat(opened) == []
+
+
+def test_a_controller_goes_back_before_it_plans_again(planner):
+    controller = RecedingHorizon(planner, None, fallback="brake")
+    controller.reset(CUBE, seed=0)
+    closed = np.array([*STATE[:7], 0.01, *CUBE])
+    controller.act(observation(closed), 0.0)
+    assert "goes back" in controller.decisions[0].reason
+    assert controller.plan is None
+    for k in range(1, 5):
+        assert controller.act(observation(closed), 0.05 * k)[-1] == OPEN
+    assert len(controller.decisions) == 1
+
+
+def test_off_the_plan_is_an_object_too_that_was_left_behind():
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(swing()))
+    state = follower._at(1.0)
+    state[-1] -= 0.15
+    assert follower.off(state, 1.0) == pytest.approx(0.3)
+
+
+def test_the_gripper_waits_for_the_tool():
+    way = swing()  # closes from waypoint 16 to 20, where the arm stands
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    there = follower._at(1.8)
+    late = there.copy()
+    late[0] -= 0.05
+    assert follower.action(there, 1.8)[-1] == CLOSED
+    assert follower.action(late, 1.8)[-1] == OPEN
+    assert follower.action(late, 2.1)[-1] == CLOSED
+
+
+def test_a_gripper_changes_where_its_way_does():
+    assert changes(np.array([0.04, 0.04, 0.03, 0.02, 0.02, 0.03, 0.04])) == [(1, 3), (4, 6)]
+    assert changes(np.full(5, 0.04)) == []

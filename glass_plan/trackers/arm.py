@@ -7,6 +7,7 @@ ahead.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.embodiments import tool_way
-from glass_plan.embodiments.arm import GRIPPING, HOLDS
+from glass_plan.embodiments.arm import GRIPPING, HOLDS, IN_HAND
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -30,6 +31,16 @@ CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
 THERE = 0.02
 """Distance [m] from its goal at which the object has arrived."""
+
+OBJECT_COUNTS = 2.0
+"""What is held is lost sooner than the way."""
+AT_PLACE = 0.008
+"""Distance [m] of the tool from where the gripper changes at which it may: lower, and later, than
+the prior has it, whose samples blend the way down with the grasp."""
+LET_GO = 5
+"""Control steps in which the gripper opens."""
+BACK, BACK_STEP = 0.1, 0.01
+"""Way back [m] of a tool that lost what it held, in all and in a control step."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,20 @@ class ArmTracker:
         """The joints where they are, the gripper as it is."""
         return np.array([*state[: self.joints], held(state[self.joints])])
 
+    def retreat(self, driven: Array) -> list[Array]:
+        """Let go and go back the way it came, if the gripper is closed with nothing in hand."""
+        here = driven[-1]
+        tools = self.tool(driven)
+        if here[self.joints] >= HOLDS or np.linalg.norm(here[-3:] - tools[-1]) < IN_HAND:
+            return []
+        joints, last = [here] * LET_GO, tools[-1]
+        for row, tool in zip(driven[::-1], tools[::-1], strict=True):
+            if np.linalg.norm(tool - last) >= BACK_STEP:
+                joints, last = [*joints, row], tool
+            if np.linalg.norm(tool - tools[-1]) > BACK:
+                break
+        return [np.array([*row[: self.joints], OPEN]) for row in joints]
+
     def arrived(self, state: Array, goal: Array) -> bool:
         """Whether the object is where it should be."""
         return bool(np.linalg.norm(state[-3:] - goal) < THERE)
@@ -103,6 +128,8 @@ class ArmFollower:
         self._times, self._states = plan.times - plan.times[0], plan.states
         self.end = float(self._times[-1])
         self._commands = commands(self._states[:, tracker.joints])
+        self._changes = changes(self._states[:, tracker.joints])
+        self._tools = tracker.tool(self._states)
 
     def _at(self, now: float | Array) -> Array:
         """States (..., S) of the plan."""
@@ -110,16 +137,28 @@ class ArmFollower:
         return np.stack(columns, axis=-1)
 
     def action(self, state: Array, now: float) -> Array:
-        """Where the plan is a little later."""
+        """Where the plan is a little later; the gripper waits for the tool to be there."""
         ahead = now + LEAD
-        last = int(np.searchsorted(self._times, ahead, side="right")) - 1
         joints = self._at(ahead)[: self._tracker.joints]
-        return np.array([*joints, self._commands[last]])
+        return np.array([*joints, self._command(state, ahead)])
+
+    def _command(self, state: Array, ahead: float) -> float:
+        """As it was, on the way on which it changes, until the tool is where that is done."""
+        now = int(np.searchsorted(self._times, ahead, side="right")) - 1
+        for first, last in self._changes:
+            if first <= now < last and first > 0:
+                place = self._tools[last if self._commands[first] == CLOSED else first]
+                tool = self._tracker.tool(state[None])[0]
+                if np.linalg.norm(tool - place) > AT_PLACE:
+                    return float(self._commands[first - 1])
+        return float(self._commands[now])
 
     def off(self, state: Array, now: float) -> float:
-        """Distance [m] of the tool from the plan's."""
-        here, there = self._tracker.tool(np.stack([state, self._at(now)]))
-        return float(np.linalg.norm(here - there))
+        """Distance [m] of the tool from the plan's, or ``OBJECT_COUNTS`` times the object's."""
+        there = self._at(now)
+        tools = self._tracker.tool(np.stack([state, there]))
+        apart = np.stack([tools[0] - tools[1], OBJECT_COUNTS * (state[-3:] - there[-3:])])
+        return float(np.linalg.norm(apart, axis=1).max())
 
     def rest(self, state: Array, now: float, time: float) -> Trajectory:
         """What is left, at equal times."""
@@ -157,3 +196,11 @@ def commands(gripper: Array) -> Array:
     found[0] = found[0] or held(gripper[0])
     last = np.maximum.accumulate(np.where(found != 0, np.arange(len(found)), 0))
     return np.asarray(found[last])
+
+
+def changes(gripper: Array) -> list[tuple[int, int]]:
+    """First and last waypoint of every way on which a gripper (H,) [m] closes or opens."""
+    moved = np.diff(gripper, append=gripper[-1])
+    way = np.where(moved > GRIPPING, 1, np.where(moved < -GRIPPING, -1, 0))
+    edges = np.flatnonzero(np.diff(way, prepend=0, append=0))
+    return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if way[a] != 0]

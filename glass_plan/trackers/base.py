@@ -24,7 +24,7 @@ class Follower(Protocol):
         ...
 
     def off(self, state: Array, now: float) -> float:
-        """How far [m] the robot is from where it should be now."""
+        """How far [m] the robot, or what it holds, is from where it should be now."""
         ...
 
     def rest(self, state: Array, now: float, time: float) -> Trajectory:
@@ -53,6 +53,14 @@ class Tracker(Protocol):
 
     def stop(self, state: Array) -> Array:
         """Action (A,) that brings the robot to rest."""
+        ...
+
+    def retreat(self, driven: Array) -> list[Array]:
+        """Actions (A,) to take before a plan can begin; none if it can.
+
+        Args:
+            driven: (K, S) states so far, one a control step.
+        """
         ...
 
     def arrived(self, state: Array, goal: Array) -> bool:

@@ -48,6 +48,10 @@ class PointMassTracker:
         """Against the motion."""
         return brake(state)
 
+    def retreat(self, driven: Array) -> list[Array]:
+        """None: a plan can begin anywhere."""
+        return []
+
     def arrived(self, state: Array, goal: Array) -> bool:
         """Whether the ball is near its goal."""
         return bool(np.linalg.norm(goal - state[:2]) < NEAR)
