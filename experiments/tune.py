@@ -15,22 +15,32 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 import tyro
 from rich.progress import track
 
+from glass_envs.maniskill.protocols import Array, errand_of, state_of
 from glass_plan.errors import did_you_mean
 from glass_plan.methods import Sampling
 from glass_plan.planner import Planner
-from glass_plan.protocols import Suite, load_suite
+from glass_plan.protocols import Scene, Suite, load_suite
 from glass_plan.provenance import made_by
 from glass_plan.records import Plan, Status
 from glass_plan.tables import Entry, markdown_table
 
 PROTOCOLS = Path(__file__).parent / "protocols"
-KINDS = ("static", "goal", "dynamic", "hybrid")
+PROTOCOLS_OF = {
+    "maze2d": ("maze2d_static", "maze2d_goal", "maze2d_dynamic", "maze2d_hybrid"),
+    "maniskill": (
+        "maniskill_pick_static",
+        "maniskill_pick_goal",
+        "maniskill_stack_static",
+        "maniskill_stack_hybrid",
+    ),
+}
 SCENES = {"projection": 10}
 """Tuning scenes a protocol, where not all that are asked for: it takes seconds a plan."""
 
@@ -91,12 +101,14 @@ class Args:
     """What to try.
 
     Args:
+        world: whose protocols: maze2d or maniskill.
         scenes: of each protocol's tuning scenes.
         methods: to tune; all by default.
         workers: processes.
         out: folder of ``tuning.json`` and ``tuning.md``.
     """
 
+    world: Literal["maze2d", "maniskill"] = "maze2d"
     scenes: int = 50
     methods: tuple[str, ...] = tuple(SETTINGS)
     workers: int = 2
@@ -112,7 +124,7 @@ def main(args: Args) -> None:
     made = made_by()
     asked = [(method, name) for method in args.methods for name in SETTINGS[method]]
     with ProcessPoolExecutor(args.workers) as pool:
-        tried = pool.map(partial(entry, scenes=args.scenes), asked)
+        tried = pool.map(partial(entry, world=args.world, scenes=args.scenes), asked)
         table = list(track(tried, "tuning", total=len(asked)))
     for method in args.methods:
         rows = [row for row in table if row["method"] == method]
@@ -124,15 +136,16 @@ def main(args: Args) -> None:
     print(text)
 
 
-def entry(asked: tuple[str, str], scenes: int) -> Entry:
+def entry(asked: tuple[str, str], world: str, scenes: int) -> Entry:
     """One line of the table, in a worker."""
     torch.set_num_threads(1)
     method, name = asked
     sampling, count = SETTINGS[method][name], SCENES.get(method, scenes)
     found: Entry = {"method": method, "setting": name, "rows": sampling.rows, "scenes": count}
     scores, times = list[float](), list[float]()
-    for kind in KINDS:
-        plans = list(planned(kind, sampling, range(count)))
+    for protocol in PROTOCOLS_OF[world]:
+        kind = protocol.removeprefix(f"{world}_")
+        plans = list(planned(protocol, sampling, range(count)))
         feasible = np.mean([plan.status is Status.FEASIBLE for plan, _ in plans])
         safe = np.mean([min(plan.margins[part] for part in parts) > 0 for plan, parts in plans])
         found |= {f"{kind} %": float(100 * feasible), f"{kind} safe %": float(100 * safe)}
@@ -143,23 +156,29 @@ def entry(asked: tuple[str, str], scenes: int) -> Entry:
 
 
 def planned(
-    kind: str, sampling: Sampling, seeds: Sequence[int]
+    protocol: str, sampling: Sampling, seeds: Sequence[int]
 ) -> Iterator[tuple[Plan, list[str]]]:
     """A plan from the start of each scene, and the names of what must always hold."""
-    suite = _suite(kind)
+    suite = _suite(protocol)
     planner = _planner(suite.model).with_sampling(sampling)
     for seed in seeds:
         scene = suite.scenes[seed]
-        plan = planner.plan(
-            [*scene.options["start"], 0.0, 0.0], scene.options["goal"], scene.constraints, seed=seed
-        )
-        parts = [name for name, part in scene.constraints.parts().items() if part.is_safety]
-        yield plan, ["walls", *parts]
+        plan = planner.plan(*_ends(scene), scene.constraints, seed=seed)
+        parts = planner.judged(scene.constraints).parts().items()
+        yield plan, [name for name, part in parts if part.is_safety]
+
+
+def _ends(scene: Scene) -> tuple[Array, Array]:
+    """What a plan begins with, and its goal."""
+    options = scene.options
+    if "joints" in options:
+        return state_of(options), errand_of(options).goal
+    return np.array([*options["start"], 0.0, 0.0]), np.array(options["goal"])
 
 
 @lru_cache
-def _suite(kind: str) -> Suite:
-    return load_suite(PROTOCOLS / f"maze2d_{kind}.yaml", "tuning")
+def _suite(protocol: str) -> Suite:
+    return load_suite(PROTOCOLS / f"{protocol}.yaml", "tuning")
 
 
 @lru_cache

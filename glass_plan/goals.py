@@ -4,7 +4,8 @@
       glass-fks: {safe: 99, success: 97, trapped: 1, ahead of: [best-of-n, gradient]}
       glass-fks+shield: {safe: 100}
 
-Rates are in percent of the episodes: at least, of ``trapped`` at most.
+Rates are in percent of the episodes: at least, of ``trapped`` at most. ``violations`` are entries
+an episode, at most.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import yaml
 
 from glass_plan.errors import ProtocolError, did_you_mean
 
-AT_LEAST, AT_MOST, AHEAD = ("success", "safe", "both"), ("trapped",), "ahead of"
+AT_LEAST, AT_MOST, AHEAD = ("success", "safe", "both"), ("trapped", "violations"), "ahead of"
 SIGNIFICANT = 0.01
 """Largest p of a paired test by which a method is ahead of another."""
 
@@ -71,6 +72,6 @@ def load_goals(path: str | Path, protocol: str) -> dict[str, dict[str, Any]]:
                 hint = did_you_mean(str(key), known)
                 raise ProtocolError(f"{where}: unknown goal {key!r}{hint}")
             if not isinstance(bound, list if key == AHEAD else int | float):
-                asked = "a list of methods" if key == AHEAD else "a number of percent"
+                asked = "a list of methods" if key == AHEAD else "a number"
                 raise ProtocolError(f"{where}: {key!r} must be {asked}, got {bound!r}")
     return {str(method): dict(goals) for method, goals in wanted.items()}

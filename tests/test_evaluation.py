@@ -189,7 +189,7 @@ def test_goals_of_another_protocol_ask_nothing(folder, goals):
     ("text", "match"),
     [
         ("tiny: {glass-fks: {save: 99}}", "unknown goal 'save'; did you mean 'safe'"),
-        ("tiny: {glass-fks: {safe: high}}", "'safe' must be a number of percent, got 'high'"),
+        ("tiny: {glass-fks: {safe: high}}", "'safe' must be a number, got 'high'"),
         ("tiny: {glass-fks: {ahead of: mppi}}", "'ahead of' must be a list of methods"),
         ("tiny: [glass-fks]", "must be a mapping of methods"),
         ("- tiny", "must be a mapping of methods"),

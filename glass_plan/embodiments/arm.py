@@ -25,6 +25,8 @@ SPREAD = 0.1
 GRIPPING = 2e-3
 """Change of the gripper between two waypoints [m] beyond which it takes hold or lets go: a closing
 of 0.02 m takes four or five."""
+STRAIGHT = 0.04
+"""Way of the tool [m] before and after the gripper works that is not bent."""
 HOLDS = 0.035
 """Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 IN_HAND = 0.04
@@ -96,13 +98,23 @@ def tool_way(trajectory: Trajectory) -> Float[Tensor, "... H 3"]:
 
 
 def held_still(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
-    """The ends, and the waypoints between which the gripper takes hold or lets go."""
+    """The ends, and the waypoints near those between which the gripper takes hold or lets go.
+
+    How the tool comes there and leaves is the prior's to know: from the side it would push the
+    object away.
+    """
     gripper = trajectory.channel("gripper").squeeze(-1)
     moves = torch.diff(gripper, dim=-1).abs() > GRIPPING
-    fixed = ends(trajectory)
-    fixed[..., :-1] |= moves
-    fixed[..., 1:] |= moves
-    return fixed
+    grips = torch.zeros_like(gripper, dtype=torch.bool)
+    grips[..., :-1] |= moves
+    grips[..., 1:] |= moves
+    with torch.no_grad():
+        step = torch.diff(tool_way(trajectory), dim=-2).norm(dim=-1)
+    way = torch.nn.functional.pad(step.cumsum(-1), (1, 0))
+    apart = (
+        (way[..., :, None] - way[..., None, :]).abs().masked_fill(~grips[..., None, :], torch.inf)
+    )
+    return ends(trajectory) | (apart.amin(-1) <= STRAIGHT)
 
 
 def object_in_hand(before: Trajectory, after: Trajectory) -> Trajectory:

@@ -96,6 +96,7 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
         "first plan": _percent(_mean(rows, FIRST_PLAN)),
         "trapped": str(_trapped(rows)).strip(),
         "entries": report.entries,
+        **_of_an_object(report, rows),
         "violated s": _rounded(report.violated_time, 2),
         "length": _rounded(_mean([row for row in rows if row.success], "length_ratio"), 2),
         "time s": _rounded(_mean([row for row in rows if row.success], "duration"), 2),
@@ -111,6 +112,19 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
     }
 
 
+def _of_an_object(report: SafetyReport, rows: Sequence[Row]) -> Entry:
+    """What is told besides where an object is moved."""
+    if not any("dropped" in row.info for row in rows):
+        return {}
+    dropped = Rate(round(sum(row.info.get("dropped", 0.0) for row in rows)), len(rows))
+    return {
+        "entries an episode": round(report.entries / report.n, 3),
+        "dropped": str(dropped).strip(),
+        "success at end": _percent(_mean(rows, "success_at_end")),
+        "impulse N s": _rounded(_mean(rows, "impulse"), 3),
+    }
+
+
 def _goals(
     results: Results,
     report: SafetyReport,
@@ -118,15 +132,17 @@ def _goals(
     others: Mapping[str, Results],
 ) -> list[Goal]:
     """What was wanted of one method and what it did; unfinished baselines count as they are."""
-    rates = {
-        "success": report.success,
-        "safe": report.safe,
-        "both": report.success_and_safe,
-        "trapped": _trapped(results.rows),
+    got = {
+        "success %": 100 * report.success.value,
+        "safe %": 100 * report.safe.value,
+        "both %": 100 * report.success_and_safe.value,
+        "trapped %": 100 * _trapped(results.rows).value,
+        "violations": report.entries / report.n,
     }
+    units = {label.removesuffix(" %"): label for label in got}
     name = report.name
     goals = [
-        Goal(f"{name}: {key} %", 100 * rates[key].value, bound, above=key in AT_LEAST)
+        Goal(f"{name}: {units[key]}", got[units[key]], bound, above=key in AT_LEAST)
         for key, bound in wanted.items()
         if key != AHEAD
     ]
