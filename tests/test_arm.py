@@ -24,7 +24,7 @@ from glass_plan.planner import Planner
 from glass_plan.records import Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
-from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, changes, commands
+from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, commands
 from tests import tiny
 from tests.arms import READY
 
@@ -157,8 +157,8 @@ def test_the_targets_lead_the_plan_by_the_lag_of_the_joints():
 def test_a_gripper_lets_go_as_soon_as_it_begins_to_open():
     """A demonstration of stacking ends then, with the gripper hardly open."""
     ways = [0.04, 0.04, 0.035, 0.03, 0.02, 0.0203, 0.0199, 0.02, 0.023, 0.0234, 0.0234]
-    assert commands(np.array(ways)).tolist() == [OPEN] + 6 * [CLOSED] + 4 * [OPEN]
-    assert commands(np.array([0.021, 0.0211, 0.0209])).tolist() == 3 * [CLOSED]
+    assert commands(np.array(ways), np.arange(11.0)).tolist() == [OPEN] + 6 * [CLOSED] + 4 * [OPEN]
+    assert commands(np.array([0.021, 0.0211, 0.0209]), np.arange(3.0)).tolist() == 3 * [CLOSED]
 
 
 def test_the_state_is_read_from_an_observation():
@@ -278,17 +278,10 @@ def test_off_the_plan_is_an_object_too_that_was_left_behind():
     assert follower.off(state, 1.0) == pytest.approx(0.3)
 
 
-def test_the_gripper_waits_for_the_tool():
-    way = swing()  # closes from waypoint 16 to 20, where the arm stands
-    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
-    there = follower._at(1.8)
-    late = there.copy()
-    late[0] -= 0.05
-    assert follower.action(there, 1.8)[-1] == CLOSED
-    assert follower.action(late, 1.8)[-1] == OPEN
-    assert follower.action(late, 2.1)[-1] == CLOSED
-
-
-def test_a_gripper_changes_where_its_way_does():
-    assert changes(np.array([0.04, 0.04, 0.03, 0.02, 0.02, 0.03, 0.04])) == [(1, 3), (4, 6)]
-    assert changes(np.full(5, 0.04)) == []
+def test_the_gripper_changes_where_the_plan_stands():
+    times = np.array([0.0, 0.1, 0.2, 0.3, 0.8, 0.9, 1.0, 1.1, 1.2, 1.9, 2.0])
+    gripper = np.array([0.04, 0.04, 0.036, 0.03, 0.025, 0.02, 0.02, 0.02, 0.022, 0.025, 0.026])
+    expected = [OPEN] * 3 + [CLOSED] * 5 + [OPEN] * 3
+    assert commands(gripper, times).tolist() == expected
+    assert commands(gripper[2:], times[2:])[0] == CLOSED
+    assert commands(np.full(5, 0.04), times[:5]).tolist() == [OPEN] * 5

@@ -22,9 +22,10 @@ RADIANS_A_METRE = 1.5
 """Way of the joints that moves the tool by a metre, about: the Panda's reach is 0.86 m."""
 SPREAD = 0.1
 """Way [m] over which a displacement spreads: from a grasp to a goal it is a few times that."""
-GRIPPING = 2e-3
-"""Change of the gripper between two waypoints [m] beyond which it takes hold or lets go: a closing
-of 0.02 m takes four or five."""
+GRIP, GRIP_STEPS, GRIP_NOISE = 3e-3, 4, 3e-4
+"""A gripper takes hold or lets go where it changes by more than the first [m] within so many
+segments, and by more than the last on each: a closing of 0.02 m takes four or five, and what lets
+go is opened by little when a demonstration ends."""
 STRAIGHT = 0.04
 """Way of the tool [m] before and after the gripper works that is not bent."""
 HOLDS = 0.035
@@ -104,7 +105,7 @@ def held_still(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
     object away.
     """
     gripper = trajectory.channel("gripper").squeeze(-1)
-    moves = torch.diff(gripper, dim=-1).abs() > GRIPPING
+    moves = gripping(gripper) != 0
     grips = torch.zeros_like(gripper, dtype=torch.bool)
     grips[..., :-1] |= moves
     grips[..., 1:] |= moves
@@ -115,6 +116,16 @@ def held_still(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
         (way[..., :, None] - way[..., None, :]).abs().masked_fill(~grips[..., None, :], torch.inf)
     )
     return ends(trajectory) | (apart.amin(-1) <= STRAIGHT)
+
+
+def gripping(gripper: Float[Tensor, "... H"]) -> Float[Tensor, "... H-1"]:
+    """On which segments a gripper opens (1) or closes (-1), of its ways [m]; 0 where it rests."""
+    step = torch.diff(gripper, dim=-1)
+    wide = torch.nn.functional.pad(step, (GRIP_STEPS - 1, GRIP_STEPS - 1))
+    several = wide.unfold(-1, GRIP_STEPS, 1).sum(-1).unfold(-1, GRIP_STEPS, 1)
+    opens = (several.amax(-1) > GRIP) & (step > GRIP_NOISE)
+    closes = (several.amin(-1) < -GRIP) & (step < -GRIP_NOISE)
+    return opens.to(step) - closes.to(step)
 
 
 def object_in_hand(before: Trajectory, after: Trajectory) -> Trajectory:

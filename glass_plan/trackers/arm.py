@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.embodiments import tool_way
-from glass_plan.embodiments.arm import GRIPPING, HOLDS, IN_HAND
+from glass_plan.embodiments.arm import HOLDS, IN_HAND, gripping
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -34,9 +34,6 @@ THERE = 0.02
 
 OBJECT_COUNTS = 2.0
 """What is held is lost sooner than the way."""
-AT_PLACE = 0.008
-"""Distance [m] of the tool from where the gripper changes at which it may: lower, and later, than
-the prior has it, whose samples blend the way down with the grasp."""
 LET_GO = 5
 """Control steps in which the gripper opens."""
 BACK, BACK_STEP = 0.1, 0.01
@@ -127,9 +124,7 @@ class ArmFollower:
         self._tracker, self._plan = tracker, plan
         self._times, self._states = plan.times - plan.times[0], plan.states
         self.end = float(self._times[-1])
-        self._commands = commands(self._states[:, tracker.joints])
-        self._changes = changes(self._states[:, tracker.joints])
-        self._tools = tracker.tool(self._states)
+        self._commands = commands(self._states[:, tracker.joints], self._times)
 
     def _at(self, now: float | Array) -> Array:
         """States (..., S) of the plan."""
@@ -137,21 +132,10 @@ class ArmFollower:
         return np.stack(columns, axis=-1)
 
     def action(self, state: Array, now: float) -> Array:
-        """Where the plan is a little later; the gripper waits for the tool to be there."""
-        ahead = now + LEAD
-        joints = self._at(ahead)[: self._tracker.joints]
-        return np.array([*joints, self._command(state, ahead)])
-
-    def _command(self, state: Array, ahead: float) -> float:
-        """As it was, on the way on which it changes, until the tool is where that is done."""
-        now = int(np.searchsorted(self._times, ahead, side="right")) - 1
-        for first, last in self._changes:
-            if first <= now < last and first > 0:
-                place = self._tools[last if self._commands[first] == CLOSED else first]
-                tool = self._tracker.tool(state[None])[0]
-                if np.linalg.norm(tool - place) > AT_PLACE:
-                    return float(self._commands[first - 1])
-        return float(self._commands[now])
+        """Where the plan is a little later, and the gripper as it is now."""
+        joints = self._at(now + LEAD)[: self._tracker.joints]
+        last = int(np.searchsorted(self._times, now, side="right")) - 1
+        return np.array([*joints, self._commands[last]])
 
     def off(self, state: Array, now: float) -> float:
         """Distance [m] of the tool from the plan's, or ``OBJECT_COUNTS`` times the object's."""
@@ -185,22 +169,23 @@ def held(gripper: float) -> float:
     return CLOSED if gripper < HOLDS else OPEN
 
 
-def commands(gripper: Array) -> Array:
-    """Command from each waypoint on (H,), of a gripper's ways (H,) [m].
+def commands(gripper: Array, times: Array) -> Array:
+    """Command from each waypoint on (H,).
 
-    It is the way on which the gripper is, or was last: a plan may end when a cube is let go, long
-    before the gripper is open.
+    The prior's samples blend the way down with the grasp, so that the gripper's way begins before
+    the tool is there: it changes where the plan stands longest on that way. A plan may end when a
+    cube is let go, long before the gripper is open.
+
+    Args:
+        gripper: ways (H,) [m].
+        times: (H,) [s].
     """
-    moved = np.diff(gripper, append=gripper[-1])
-    found = np.where(moved > GRIPPING, OPEN, np.where(moved < -GRIPPING, CLOSED, 0.0))
-    found[0] = found[0] or held(gripper[0])
-    last = np.maximum.accumulate(np.where(found != 0, np.arange(len(found)), 0))
-    return np.asarray(found[last])
-
-
-def changes(gripper: Array) -> list[tuple[int, int]]:
-    """First and last waypoint of every way on which a gripper (H,) [m] closes or opens."""
-    moved = np.diff(gripper, append=gripper[-1])
-    way = np.where(moved > GRIPPING, 1, np.where(moved < -GRIPPING, -1, 0))
+    way = np.append(gripping(torch.from_numpy(gripper)).numpy(), 0.0)
+    stands = np.append(np.diff(times), 0.0)
     edges = np.flatnonzero(np.diff(way, prepend=0, append=0))
-    return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if way[a] != 0]
+    found = np.full(len(way), held(gripper[0]))
+    for first, last in itertools.pairwise(edges):
+        if way[first] != 0:
+            begin = first + int(stands[first:last].argmax()) if first > 0 else 0
+            found[begin:] = OPEN if way[first] > 0 else CLOSED
+    return found

@@ -56,4 +56,4 @@ def test_a_demonstration_followed_as_a_plan_does_its_task(task):
             break
     env.close()
     assert info["success"]
-    assert farthest < 0.03
+    assert farthest < 0.05  # the object counts double
