@@ -52,6 +52,10 @@ PROPOSALS = 60
 """Places that are looked at for one obstacle."""
 HIT = 0.4
 """Share of the unguided routes that an obstacle stops, at least."""
+CROSSED = 0.25
+"""Share of the unguided routes that meet what crosses, at least."""
+ABOVE_TABLE = 0.01
+"""Of obstacles [m]."""
 ROOM = 0.02
 """Between an obstacle and the body at the start, at the grasp and at the end [m]."""
 APART = 0.06
@@ -59,9 +63,11 @@ APART = 0.06
 VISIT_RADIUS = 0.03
 OFF_ROUTE = 0.06
 """Distance [m] of a region to visit from all but a tenth of the cube's routes."""
+NEAR_ROUTE = 0.12
+"""Distance [m] of such a region from one of the routes at most, where there is more to be done."""
 VISIT_WITHIN = ((-0.15, -0.2, 0.1), (0.1, 0.2, 0.3))
 """Corners of the space for regions to visit [m]: over the table, in the arm's reach."""
-SWINGS, CROSSING_SPEEDS = (0.12, 0.25), (0.05, 0.15)
+SWINGS, CROSSING_SPEEDS = (0.06, 0.15), (0.03, 0.1)
 """Length of the path of what crosses [m], and its speed [m/s]."""
 SPEED_LIMIT = 0.25
 """Of the tool [m/s], in hybrid scenes."""
@@ -190,11 +196,9 @@ def _goal(sketch: Sketch) -> tuple[Constraint, ...] | None:
 
 
 def _hybrid(sketch: Sketch) -> tuple[Constraint, ...] | None:
-    regions, visit = _obstacles(sketch, 1), _visit(sketch)
-    if regions is None or visit is None:
-        return None
-    crossing = _crossing(sketch, regions)
-    if crossing is None:
+    regions, crossing = _obstacles(sketch, 1), _crossing(sketch)
+    visit = _visit(sketch, farthest=NEAR_ROUTE)
+    if regions is None or crossing is None or visit is None:
         return None
     return (*_avoided([*regions, crossing]), visit, SpeedLimit(SPEED_LIMIT))
 
@@ -217,8 +221,9 @@ def _obstacles(sketch: Sketch, count: int) -> list[Region] | None:
         middle = np.round(way[rng.integers(len(way))] + rng.uniform(-AROUND, AROUND, 3), 3)
         half = round(float(rng.uniform(*SIZES)) / 2, 4)
         region = _upright(middle, half) if rng.random() < 0.5 else Ball(_point(middle), half)
-        lies_in_air = middle[2] - half > 0.01
-        if not lies_in_air or any(np.linalg.norm(middle - other) < APART for other in middles):
+        if middle[2] - half < ABOVE_TABLE or any(
+            np.linalg.norm(middle - other) < APART for other in middles
+        ):
             continue
         if float(gap(region, sketch.free).amin()) < ROOM:
             continue
@@ -234,41 +239,55 @@ def _upright(middle: Array, half: float) -> Box:
     return Box(_point(middle - half), _point(middle + half))
 
 
-def _crossing(sketch: Sketch, others: list[Region]) -> Moving | None:
-    """A sphere that swings through the tool's routes and is there when they are."""
+def _crossing(sketch: Sketch) -> Moving | None:
+    """A sphere that swings to and fro through the arm's routes, and is there when they are."""
     rng, tools = sketch.rng, _tool(sketch.routes)
     times = sketch.routes.times.numpy()
     for _ in range(PROPOSALS):
-        n = int(rng.integers(len(tools)))
-        k = int(rng.integers(4, len(tools[n]) - 4))
-        middle = np.round(tools[n, k] + [0, 0, rng.uniform(0.0, 0.08)], 3)
+        n, k = int(rng.integers(len(tools))), int(rng.integers(4, tools.shape[1] - 4))
+        middle = np.round(tools[n, k] + rng.uniform(-AROUND, AROUND, 3), 3)
         angle, swing = rng.uniform(0, np.pi), rng.uniform(*SWINGS)
         across = np.array([np.cos(angle), np.sin(angle), 0.0])
         radius = round(float(rng.uniform(*SIZES)) / 2, 4)
-        speed = round(float(rng.uniform(*CROSSING_SPEEDS)), 3)
-        ends = middle - across * swing / 2, middle + across * swing / 2
-        gone = (swing / 2 - speed * times[n, k]) % (2 * swing)
-        if gone < swing:
-            begin, order = ends[0] + across * gone, (ends[1], ends[0])
-        else:
-            begin, order = ends[1] - across * (gone - swing), (ends[0], ends[1])
-        points = tuple(_point(p) for p in (begin, *order))
-        moving = Moving(Ball((0.0, 0.0, 0.0), radius), points, speed=speed, loop=True)
-        path = swept(moving)
-        room = min(float(gap(region, sketch.free).amin()) for region in path)
-        if room > ROOM and middle[2] - radius > 0.01:
+        if middle[2] - radius < ABOVE_TABLE:
+            continue
+        points = _swing(middle, across * swing, rng.uniform(*CROSSING_SPEEDS), times[n, k])
+        if points is None:
+            continue
+        speed, waypoints = points
+        moving = Moving(Ball((0.0, 0.0, 0.0), radius), waypoints, speed=speed, loop=True)
+        if min(float(gap(region, sketch.free).amin()) for region in swept(moving)) < ROOM:
+            continue
+        hit = Avoid(moving).margin(sketch.routes) < 0
+        if float(hit.double().mean()) >= CROSSED:
             return moving
     return None
 
 
-def _visit(sketch: Sketch) -> Constraint | None:
-    """A region off the cube's routes, which the cube has to pass."""
+def _swing(
+    middle: Array, across: Array, speed: float, time: float
+) -> tuple[float, tuple[tuple[float, ...], ...]] | None:
+    """Speed and waypoints to and fro over ``across``, in the middle at a time; None by bad luck."""
+    speed, length = round(float(speed), 3), float(np.linalg.norm(across))
+    ends = middle - across / 2, middle + across / 2
+    gone = (length / 2 - speed * time) % (2 * length)  # along the round, from the first end
+    if gone < length:
+        begin, order = ends[0] + across * gone / length, (ends[1], ends[0])
+    else:
+        begin, order = ends[1] - across * (gone - length) / length, (ends[0], ends[1])
+    points = tuple(_point(p) for p in (begin, *order))
+    return (speed, points) if len(set(points)) == len(points) else None
+
+
+def _visit(sketch: Sketch, farthest: float = np.inf) -> Constraint | None:
+    """A region off the cube's routes, at most so far [m] from one, which the cube has to pass."""
     rng, ways = sketch.rng, sketch.routes.channel("object").double().numpy()
     for _ in range(PROPOSALS):
         middle = np.round(rng.uniform(*VISIT_WITHIN), 3)
         off = np.linalg.norm(ways - middle, axis=-1).min(1)
         ends = min(np.linalg.norm(middle - end) for end in (sketch.errand.cube, sketch.errand.goal))
-        if np.quantile(off, 0.1) > OFF_ROUTE and ends > OFF_ROUTE:
+        near = off.min() < farthest
+        if np.quantile(off, 0.1) > OFF_ROUTE and ends > OFF_ROUTE and near:
             return Reach(Ball(_point(middle), VISIT_RADIUS), of="object").named("visit")
     return None
 
