@@ -69,20 +69,22 @@ class EpisodeTask:
 
     def run(self) -> Episode:
         """Run it in this process."""
-        planner = _planner(self.model).with_sampling(self.sampling)
-        controller = self._controller(planner)
         env = gymnasium.make(self.env_id, **self.env_kwargs)
         try:
-            return run_episode(
-                env,
-                controller,
-                self.seed,
-                sampler_seed=self.sampler_seed,
-                options=None if self.options is None else dict(self.options),
-                stop_on_success=self.stop_on_success,
-            )
+            return self.run_in(env)
         finally:
             env.close()
+
+    def run_in(self, env: gymnasium.Env[Any, Any]) -> Episode:
+        """Run it in an environment that is as ``env_id`` and ``env_kwargs`` make it."""
+        return run_episode(
+            env,
+            self._controller(_planner(self.model).with_sampling(self.sampling)),
+            self.seed,
+            sampler_seed=self.sampler_seed,
+            options=None if self.options is None else dict(self.options),
+            stop_on_success=self.stop_on_success,
+        )
 
     def _controller(self, planner: Planner) -> Controller:
         if self.controller == "mppi":

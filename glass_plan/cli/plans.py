@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -91,35 +91,56 @@ def _draw(path: Path, planner: object, made: object, constraints: object) -> Non
 
 
 def demo(
+    world: tyro.conf.Positional[Literal["maze2d", "pickcube", "stackcube"]] = "maze2d",
     *,
-    scenes: int = 24,
+    scenes: int | None = None,
     workers: int = 2,
-    out: Path = Path("out/demo"),
+    out: Path | None = None,
     model: str = "maze2d-large",
     first_seed: int = 1000,
+    protocol: Path | None = None,
 ) -> int:
-    """Three planners on the same maze scenes with obstacles that the model never saw.
+    """Three planners on the same scenes with obstacles that the model never saw.
 
-    Example: glass-plan demo --scenes 24 --out out/demo
+    Example: glass-plan demo pickcube --scenes 8 --out out/demo-pickcube
 
     Args:
-        scenes: number of scenes, the same for all methods.
+        world: a maze in MuJoCo, or an arm that picks or stacks in ManiSkill.
+        scenes: number of scenes, the same for all methods; 24 in a maze, 8 with an arm by default.
         workers: processes.
-        out: folder of the report.
-        model: checkpoint name or folder.
-        first_seed: of the scenes (from 1000 on: reported ones; below 100: for tuning).
+        out: folder of the report; out/demo, or out/demo-WORLD, by default.
+        model: checkpoint of a maze, name or folder.
+        first_seed: of a maze's scenes (from 1000 on: reported ones; below 100: for tuning).
+        protocol: file of an arm's scenes, whose first reported ones are run; by default
+            experiments/protocols/maniskill_pick_static.yaml, or stack_static.
     """
-    from glass_envs.demo import run_demo
     from glass_plan.report.terminal import summary_table
 
-    positive(scenes=scenes, workers=workers)
-    reports, page = run_demo(
-        model=model,
-        seeds=range(first_seed, first_seed + scenes),
-        workers=workers,
-        out=out,
-        progress=progress_bar(),
-    )
+    count = (24 if world == "maze2d" else 8) if scenes is None else scenes
+    positive(scenes=count, workers=workers)
+    folder = out or Path("out/demo" if world == "maze2d" else f"out/demo-{world}")
+    if world == "maze2d":
+        from glass_envs.demo import run_demo
+
+        reports, page = run_demo(
+            model=model,
+            seeds=range(first_seed, first_seed + count),
+            workers=workers,
+            out=folder,
+            progress=progress_bar(),
+        )
+    else:
+        from glass_envs.maniskill.demo import run_demo as run_arm_demo
+
+        kind = world.removesuffix("cube")
+        known = Path(f"experiments/protocols/maniskill_{kind}_static.yaml")
+        reports, page = run_arm_demo(
+            protocol or known,
+            scenes=count,
+            workers=workers,
+            out=folder,
+            progress=progress_bar(),
+        )
     Console().print(summary_table(reports))
     console.print(f"report: {page}")
     return 0
