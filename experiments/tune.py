@@ -34,20 +34,19 @@ from glass_plan.tables import Entry, markdown_table
 PROTOCOLS = Path(__file__).parent / "protocols"
 PROTOCOLS_OF = {
     "maze2d": ("maze2d_static", "maze2d_goal", "maze2d_dynamic", "maze2d_hybrid"),
-    "maniskill": (
-        "maniskill_pick_static",
-        "maniskill_pick_goal",
-        "maniskill_stack_static",
-        "maniskill_stack_hybrid",
-    ),
+    "maniskill": ("maniskill_pick_static", "maniskill_pick_goal", "maniskill_stack_static"),
 }
 SCENES = {"projection": 10}
 """Tuning scenes a protocol, where not all that are asked for: it takes seconds a plan."""
 
 
-def _guided(method: str) -> dict[str, Sampling]:
+WEIGHTS, ARM_WEIGHTS = (5.0, 20.0, 50.0, 200.0, 1000.0), (1e3, 2e4, 1e5, 1e6, 3e6)
+"""Of gradients; an arm's penalties are of centimetres."""
+
+
+def _guided(method: str, weights: Sequence[float] = WEIGHTS) -> dict[str, Sampling]:
     sampling = Sampling(method, transitions=12, inner_steps=1)
-    return {f"weight {w:g}": replace(sampling, weight=w) for w in (5.0, 20.0, 50.0, 200.0, 1000.0)}
+    return {f"weight {w:g}": replace(sampling, weight=w) for w in weights}
 
 
 def _steered(method: str) -> dict[str, Sampling]:
@@ -94,6 +93,13 @@ SETTINGS: dict[str, dict[str, Sampling]] = {
         for w, b in ((50.0, 0.05), (5.0, 0.05), (500.0, 0.05), (50.0, 0.03), (50.0, 0.08))
     },
 }
+OVER_A_TABLE = {"gradient": _guided("gradient", ARM_WEIGHTS)}
+"""In their place for an arm."""
+
+
+def settings(world: str, method: str) -> dict[str, Sampling]:
+    """What is tried of a method."""
+    return OVER_A_TABLE.get(method, SETTINGS[method]) if world == "maniskill" else SETTINGS[method]
 
 
 @dataclass
@@ -122,7 +128,7 @@ def main(args: Args) -> None:
             raise SystemExit(f"tune: unknown method {method!r}{did_you_mean(method, SETTINGS)}")
     args.out.mkdir(parents=True, exist_ok=True)
     made = made_by()
-    asked = [(method, name) for method in args.methods for name in SETTINGS[method]]
+    asked = [(method, name) for method in args.methods for name in settings(args.world, method)]
     with ProcessPoolExecutor(args.workers) as pool:
         tried = pool.map(partial(entry, world=args.world, scenes=args.scenes), asked)
         table = list(track(tried, "tuning", total=len(asked)))
@@ -140,7 +146,7 @@ def entry(asked: tuple[str, str], world: str, scenes: int) -> Entry:
     """One line of the table, in a worker."""
     torch.set_num_threads(1)
     method, name = asked
-    sampling, count = SETTINGS[method][name], SCENES.get(method, scenes)
+    sampling, count = settings(world, method)[name], SCENES.get(method, scenes)
     found: Entry = {"method": method, "setting": name, "rows": sampling.rows, "scenes": count}
     scores, times = list[float](), list[float]()
     for protocol in PROTOCOLS_OF[world]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from glass_plan.checkpoint import ArmWorld, PriorConfig
 from glass_plan.methods import Sampling
 
 
@@ -63,3 +64,19 @@ ARMS: dict[str, Arm] = {
 """By name; every one spends at most 100 network rows a plan. Those that ``experiments/tune.py``
 tunes have the best of five settings, but ``glass-fks``, which kept the first; OMPL and MPPI were
 tuned by hand, by driving twenty tuning scenes of a kind; ``best-of-n-detours`` has best-of-N's."""
+
+_ARM_GRADIENT = replace(_GRADIENT, weight=1e6)
+OVER_A_TABLE: dict[str, Arm] = {
+    "gradient": Arm(_ARM_GRADIENT),
+    "pcgrad": Arm(replace(_ARM_GRADIENT, method="pcgrad")),
+    "conflict-gate": Arm(replace(_ARM_GRADIENT, method="conflict-gate")),
+}
+"""What takes the place of ``ARMS`` for a robot's arm, whose centimetres weigh less than a maze's
+decimetres; the gradient's weight is the best of five (``experiments/tune.py``), the others have
+the same."""
+
+
+def arm_for(method: str, config: PriorConfig) -> Arm:
+    """A method of ``ARMS``, with the settings for the robot of a prior."""
+    others = OVER_A_TABLE if isinstance(config.world, ArmWorld) else {}
+    return others.get(method, ARMS[method])

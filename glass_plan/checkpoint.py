@@ -169,7 +169,16 @@ def weights_digest(name: str) -> str:
     Raises:
         CheckpointError: unknown name, or a configuration that cannot be read.
     """
-    return _config(resolve(name)).sha256
+    return config_of(name).sha256
+
+
+def config_of(name: str) -> PriorConfig:
+    """Configuration of a checkpoint, without its weights.
+
+    Raises:
+        CheckpointError: unknown name, or a configuration that cannot be read.
+    """
+    return _config(resolve(name))
 
 
 def _config(folder: Path) -> PriorConfig:

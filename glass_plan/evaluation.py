@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from glass_plan.arms import ARMS, Arm
-from glass_plan.checkpoint import weights_digest
+from glass_plan.arms import ARMS, Arm, arm_for
+from glass_plan.checkpoint import config_of, weights_digest
 from glass_plan.errors import ProtocolError, RequestError, did_you_mean
 from glass_plan.executors import HERE, EpisodeTask, Executor
 from glass_plan.measures import measures
@@ -54,7 +54,7 @@ def evaluate(
     """
     if arm is None and method not in ARMS:
         raise RequestError(f"evaluate: unknown method {method!r}{did_you_mean(method, ARMS)}")
-    arm = ARMS[method] if arm is None else arm
+    arm = arm_for(method, config_of(suite.model)) if arm is None else arm
     if not suite.monitored and (arm.shield or arm.controller == "mppi"):
         raise RequestError(
             f"evaluate: {method!r} does not follow plans unmonitored; take a method that plans, "

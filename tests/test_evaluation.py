@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from glass_plan.arms import ARMS, Arm
+from glass_plan.arms import ARMS, Arm, arm_for
 from glass_plan.cli import main
 from glass_plan.constraints import Avoid, Ball
 from glass_plan.errors import ProtocolError, RequestError
@@ -27,6 +27,7 @@ from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
 from glass_plan.report.comparison import _every_seed, write_comparison
 from glass_plan.safety import read_rows
+from tests import tiny
 from tests.test_protocols import HEADER
 
 SPEC = Avoid(Ball((1.3, 0.0), 0.2)).named("disc_1")
@@ -232,6 +233,13 @@ def episode(path):
 
 def line(length, count):
     return np.stack([np.linspace(0, length, count), np.zeros(count)], axis=1)
+
+
+def test_a_gradient_weighs_more_over_a_table():
+    maze, table = arm_for("gradient", tiny.CONFIG), arm_for("gradient", tiny.ARM)
+    assert maze == ARMS["gradient"]
+    assert table.sampling == replace(maze.sampling, weight=1e6)
+    assert arm_for("glass-fks", tiny.ARM) == ARMS["glass-fks"]
 
 
 def test_it_is_trapped_where_it_makes_no_progress_for_two_seconds():
