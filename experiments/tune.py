@@ -111,7 +111,7 @@ class Args:
         scenes: of each protocol's tuning scenes.
         methods: to tune; all by default.
         workers: processes.
-        out: folder of ``tuning.json`` and ``tuning.md``.
+        out: folder of ``tuning.json`` and ``tuning.md``, or ``tuning-WORLD``.
     """
 
     world: Literal["maze2d", "maniskill"] = "maze2d"
@@ -136,9 +136,10 @@ def main(args: Args) -> None:
         rows = [row for row in table if row["method"] == method]
         max(rows, key=lambda row: row["score"])["best"] = "yes"
     whole = {"made by": made, "goals": [], "table": table}
-    (args.out / "tuning.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
+    name = "tuning" if args.world == "maze2d" else f"tuning-{args.world}"
+    (args.out / f"{name}.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
     text = markdown_table(list(table[0]), table)
-    (args.out / "tuning.md").write_text(text)
+    (args.out / f"{name}.md").write_text(text)
     print(text)
 
 
