@@ -65,15 +65,16 @@ ARMS: dict[str, Arm] = {
 tunes have the best of five settings, but ``glass-fks``, which kept the first; OMPL and MPPI were
 tuned by hand, by driving twenty tuning scenes of a kind; ``best-of-n-detours`` has best-of-N's."""
 
-_ARM_GRADIENT = replace(_GRADIENT, weight=1e6)
+_ARM_GRADIENT = replace(_GRADIENT, weight=1e5)
 OVER_A_TABLE: dict[str, Arm] = {
     "gradient": Arm(_ARM_GRADIENT),
     "pcgrad": Arm(replace(_ARM_GRADIENT, method="pcgrad")),
     "conflict-gate": Arm(replace(_ARM_GRADIENT, method="conflict-gate")),
+    "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
 }
 """What takes the place of ``ARMS`` for a robot's arm, whose centimetres weigh less than a maze's
-decimetres; the gradient's weight is the best of five (``experiments/tune.py``), the others have
-the same."""
+decimetres. Those of gradient and SDE-FKS are the best of five (``experiments/tune.py --world
+maniskill``), as best-of-N's of ``ARMS`` is; the other two weigh as the gradient does."""
 
 
 def arm_for(method: str, config: PriorConfig) -> Arm:
