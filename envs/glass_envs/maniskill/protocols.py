@@ -13,6 +13,7 @@ file, so that a protocol does not depend on any of them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -169,17 +170,16 @@ def asked_of(errand: Errand, parts: Iterable[Constraint]) -> Errand:
 
 
 def swept(region: Region) -> list[Region]:
-    """Places that a region takes, 1 cm apart."""
+    """Places that a region takes, 1 cm apart; what moves goes round."""
     if not isinstance(region, Moving):
         return [region]
     shape = region.shape
     assert isinstance(shape, Ball)
-    first, last = (np.array(point) for point in (region.waypoints[0], region.waypoints[-1]))
-    corners = [first, *map(np.array, region.waypoints[1:-1]), last]
+    corners = [np.array(point) for point in (*region.waypoints, region.waypoints[0])]
     path = np.concatenate(
         [
-            np.linspace(a, b, int(np.linalg.norm(b - a) / 0.01) + 2)
-            for a, b in zip(corners, [*corners[1:], corners[0]], strict=True)
+            np.linspace(begin, end, int(np.linalg.norm(end - begin) / 0.01) + 2)
+            for begin, end in itertools.pairwise(corners)
         ]
     )
     return [Ball(tuple(np.add(shape.center, place).tolist()), shape.radius) for place in path]
@@ -203,8 +203,7 @@ def _hybrid(sketch: Sketch) -> tuple[Constraint, ...] | None:
     return (*_avoided([*regions, crossing]), visit, SpeedLimit(SPEED_LIMIT))
 
 
-_PARTS = {"pick_static": _static, "pick_goal": _goal, "stack_static": _static}
-_PARTS["stack_hybrid"] = _hybrid
+_PARTS = dict(zip(KINDS, (_static, _goal, _static, _hybrid), strict=True))
 
 
 def _avoided(regions: list[Region]) -> tuple[Constraint, ...]:
