@@ -154,10 +154,10 @@ def test_the_targets_lead_the_plan_by_the_lag_of_the_joints():
     assert follower.action(np.array(STATE), 99.0)[:7] == pytest.approx(joints[-1])
 
 
-def test_a_gripper_lets_go_as_soon_as_it_begins_to_open():
+def test_a_gripper_lets_go_where_its_small_opening_ends():
     """A demonstration of stacking ends then, with the gripper hardly open."""
     ways = [0.04, 0.04, 0.035, 0.03, 0.02, 0.0203, 0.0199, 0.02, 0.023, 0.0234, 0.0234]
-    assert commands(np.array(ways), np.arange(11.0)).tolist() == [OPEN] + 6 * [CLOSED] + 4 * [OPEN]
+    assert commands(np.array(ways), np.arange(11.0)).tolist() == [OPEN] + 8 * [CLOSED] + 2 * [OPEN]
     assert commands(np.array([0.021, 0.0211, 0.0209]), np.arange(3.0)).tolist() == 3 * [CLOSED]
 
 
@@ -278,10 +278,10 @@ def test_off_the_plan_is_an_object_too_that_was_left_behind():
     assert follower.off(state, 1.0) == pytest.approx(0.3)
 
 
-def test_the_gripper_changes_where_the_plan_stands():
+def test_the_gripper_closes_where_the_plan_stands_and_opens_at_the_end():
     times = np.array([0.0, 0.1, 0.2, 0.3, 0.8, 0.9, 1.0, 1.1, 1.2, 1.9, 2.0])
     gripper = np.array([0.04, 0.04, 0.036, 0.03, 0.025, 0.02, 0.02, 0.02, 0.022, 0.025, 0.026])
-    expected = [OPEN] * 3 + [CLOSED] * 5 + [OPEN] * 3
+    expected = [OPEN] * 3 + [CLOSED] * 7 + [OPEN]
     assert commands(gripper, times).tolist() == expected
     assert commands(gripper[2:], times[2:])[0] == CLOSED
     assert commands(np.full(5, 0.04), times[:5]).tolist() == [OPEN] * 5

@@ -173,8 +173,8 @@ def commands(gripper: Array, times: Array) -> Array:
     """Command from each waypoint on (H,).
 
     The prior's samples blend the way down with the grasp, so that the gripper's way begins before
-    the tool is there: it changes where the plan stands longest on that way. A plan may end when a
-    cube is let go, long before the gripper is open.
+    the tool is there: it closes where the plan stands longest on that way, and opens at its end,
+    since a demonstration may end when a cube is let go, long before the gripper is open.
 
     Args:
         gripper: ways (H,) [m].
@@ -186,6 +186,7 @@ def commands(gripper: Array, times: Array) -> Array:
     found = np.full(len(way), held(gripper[0]))
     for first, last in itertools.pairwise(edges):
         if way[first] != 0:
-            begin = first + int(stands[first:last].argmax()) if first > 0 else 0
-            found[begin:] = OPEN if way[first] > 0 else CLOSED
+            opens = way[first] > 0
+            begin = last if opens else first + int(stands[first:last].argmax())
+            found[begin if first > 0 else 0 :] = OPEN if opens else CLOSED
     return found
