@@ -9,7 +9,7 @@ beside the weights, checkpoints/NAME/README.md, are made from what was run.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -122,7 +122,7 @@ def main(args: Args) -> None:
     table = [{"task": args.task, **{key: str(rate).strip() for key, rate in rates.items()}}]
     whole = {
         "made by": made_by(row.commit for row in rows),
-        "goals": [{"name": goal.name, "got": goal.got, "bound": goal.bound, "above": True}],
+        "goals": [{**asdict(goal), "met": goal.met}],
         "table": table,
     }
     (args.out / f"unguided-{name}.json").write_text(json.dumps(whole, indent=1))
