@@ -75,7 +75,9 @@ def test_an_unknown_name_lists_what_exists():
 
 def test_what_is_shipped_loads():
     mazes = {"maze2d-umaze", "maze2d-medium", "maze2d-large"}
-    assert set(shipped()) == mazes | {"maze2d-medium-errands", "maze2d-large-errands"}
+    arms = {"maniskill-pickcube", "maniskill-stackcube"}
+    errands = {"maze2d-medium-errands", "maze2d-large-errands"}
+    assert set(shipped()) == mazes | errands | arms
     for name in shipped():
         prior, config = from_pretrained(name)
         assert prior.horizon == config.horizon
