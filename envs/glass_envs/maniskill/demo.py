@@ -15,11 +15,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from rich.progress import Progress
 
-from glass_envs.maniskill.world import ManiSkill, Picture
+from glass_envs.maniskill.world import Picture
 from glass_plan.arms import ARMS
 from glass_plan.constraints import Ball, Box, Constraint
 from glass_plan.constraints.moving import Carried
@@ -76,13 +77,16 @@ def run_demo(
             for k, name in enumerate(METHODS)
         }
         progress.update(row, description="drawing the report", total=None)
-        page = write_outcome(suite, episodes, protocol, out)
-    reports = [SafetyReport.from_episodes(e, name=name) for name, e in episodes.items()]
+        reports = [SafetyReport.from_episodes(e, name=name) for name, e in episodes.items()]
+        page = write_outcome(suite, episodes, reports, out)
     return reports, page
 
 
 def write_outcome(
-    suite: Suite, episodes: Mapping[str, Sequence[Episode]], protocol: Path, out: Path
+    suite: Suite,
+    episodes: Mapping[str, Sequence[Episode]],
+    reports: Sequence[SafetyReport],
+    out: Path,
 ) -> Path:
     """Report, ``paths.png``, ``eval_info.json``, and a video if it can be; returns the page."""
     out.mkdir(parents=True, exist_ok=True)
@@ -90,9 +94,8 @@ def write_outcome(
     scene = suite.scenes[episodes[STEERED][shown].seed]
     paths = path_figure({name: several[shown] for name, several in episodes.items()}, scene)
     paths.savefig(out / "paths.png")
-    reports = [SafetyReport.from_episodes(e, name=name) for name, e in episodes.items()]
     meta = {
-        "command": f"glass-plan demo --protocol {protocol.name}",
+        "protocol": f"{suite.protocol.name}, {suite.protocol.digest}",
         "model": suite.model,
         "scenes": f"{len(episodes[STEERED])}, from seed {episodes[STEERED][0].seed} on",
         "network rows per plan, at most": suite.protocol.nfe,
@@ -146,7 +149,8 @@ def _draw_demands(axes: Any, constraint: Constraint) -> None:
     for region, colour, _ in demands(constraint):
         shape, at = region, np.zeros(3)
         if isinstance(region, Carried):
-            shape, at = region.shape, np.array(region.waypoints[0])  # type: ignore[attr-defined]
+            begin = torch.zeros(1, dtype=torch.float64)
+            shape, at = region.shape, region.position(begin)[0].numpy()
         alpha = 0.5 if colour == RED else 0.25
         if isinstance(shape, Ball):
             axes.plot_surface(*_sphere(at + shape.center, shape.radius), color=colour, alpha=alpha)
@@ -166,7 +170,7 @@ def _sphere(centre: Array, radius: float) -> tuple[Array, Array, Array]:
 class _Filmed(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Keeps a picture of every step."""
 
-    def __init__(self, env: ManiSkill) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
         self.frames: list[Picture] = []
 
@@ -180,9 +184,9 @@ class _Filmed(gymnasium.Wrapper[Any, Any, Any, Any]):
 def _film(suite: Suite, scene: Scene, path: Path) -> Path | None:
     """A video of the steered planner in a scene; None where there is no Vulkan driver."""
     task = episode_task(suite, ARMS[STEERED], scene.seed, 0)
-    kwargs = {**task.env_kwargs, "render_mode": "rgb_array"}
+    kwargs: dict[str, Any] = {**task.env_kwargs, "render_mode": "rgb_array"}
     try:
-        env = _Filmed(gymnasium.make(task.env_id, **kwargs))  # type: ignore[arg-type]
+        env = _Filmed(gymnasium.make(task.env_id, **kwargs))
     except GlassPlanError:
         return None
     try:
