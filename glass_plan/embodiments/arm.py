@@ -32,8 +32,6 @@ HOLDS = 0.035
 """Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 IN_HAND = 0.04
 """Distance [m] of an object's middle from the tool's point within which it can be held."""
-
-
 BUFFER = 0.02
 """Margin [m] that guidance asks for: over a table there is less room than in a maze, and what
 cannot be kept free by so much pushes an arm away for ever."""

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from glass_envs.maniskill.motions import held, solution
+from glass_envs.maniskill.motions import centers_at, gap, held, solution
 from glass_envs.maniskill.protocols import (
     ROOM,
     SIZES,
     asked_of,
-    centers_at,
     errand_of,
-    gap,
     placed,
     state_of,
     swept,
@@ -62,7 +60,7 @@ def test_scenes_have_their_parts_and_leave_start_grasp_and_end_free(name):
     for scene in list(load_suite(FOLDER / f"{name}.yaml").scenes.values())[::10]:
         parts = list(scene.constraints.parts().values())
         assert {type(part) for part in parts} == PARTS[name]
-        free = centers_at(held(errand_of(scene.options)))
+        free = centers_at(*held(errand_of(scene.options)))
         for part in parts:
             if isinstance(part, Avoid):
                 rooms = [float(gap(region, free).amin()) for region in swept(part.region)]

@@ -62,8 +62,9 @@ def test_nor_one_that_is_out_of_reach():
 
 
 def test_the_body_is_told_at_start_grasp_and_end():
-    (start, opened), (grasp, _), (again, closed), (end, _) = held(ERRAND)
-    assert (opened, start is ERRAND.joints) == (OPEN, True)
+    (start, grasp, again, end), (opened, _, closed, _) = held(ERRAND)
+    np.testing.assert_array_equal(start, ERRAND.joints)
+    assert opened == OPEN
     assert closed < opened
     np.testing.assert_array_equal(grasp, again)
     np.testing.assert_allclose(tools(np.stack([grasp, end])), [ERRAND.cube, ERRAND.goal], atol=NEAR)

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from torch import Tensor
 
 from glass_plan.bodies import spheres_of
 from glass_plan.constraints import Region
@@ -86,16 +88,17 @@ def solution(errand: Errand, seed: int = 0) -> Array | None:
     return None
 
 
-def held(errand: Errand) -> list[tuple[Array, float]] | None:
-    """Joints (7,) and gripper at the start, at the grasp and with the cube in place, past nothing.
+def held(errand: Errand) -> tuple[Array, Array] | None:
+    """Joints (4, 7) and gripper (4,) at the start, the grasp (open, closed) and the end.
 
-    None if one of them is out of reach.
+    Past nothing; None if one of them is out of reach.
     """
     stops = _stops(replace(errand, visit=()), ())
     if stops is None:
         return None
     grasp = next(end for _, end, gripper, straight in stops if straight and gripper == OPEN)
-    return [(errand.joints, OPEN), (grasp, OPEN), (grasp, CLOSED), (stops[-1][1], CLOSED)]
+    joints = np.stack([errand.joints, grasp, grasp, stops[-1][1]])
+    return joints, np.array([OPEN, OPEN, CLOSED, CLOSED])
 
 
 def _stops(errand: Errand, order: Sequence[Array]) -> list[tuple[Array, Array, float, bool]] | None:
@@ -133,15 +136,24 @@ class _Free:
         inside = ((joints > low) & (joints < high)).all(1)
         if not self.avoid:
             return np.asarray(inside)
-        x = torch.zeros(len(joints), PANDA.dim, dtype=torch.float64)
-        x[:, PANDA.slice("joints")] = torch.from_numpy(joints)
-        x[:, PANDA.slice("gripper")] = self.gripper
-        spheres = spheres_of(PANDA, tool=False, dtype=x.dtype, device=x.device)
         with torch.inference_mode():
-            at = spheres.centers(x)
-            gaps = [region.signed_distance(at, at[..., 0]) - spheres.radii for region in self.avoid]
-            nearest = torch.stack(gaps).amin(0).amin(-1).numpy()
+            centers = centers_at(joints, np.full(len(joints), self.gripper))
+            nearest = torch.stack([gap(region, centers) for region in self.avoid]).amin(0).numpy()
         return np.asarray(inside & (nearest > self.clearance))
+
+
+def centers_at(joints: Array, gripper: Array) -> Float[Tensor, "K S 3"]:
+    """Middles of the body's spheres [m], at joints (K, 7) and ways of the fingers (K,)."""
+    x = torch.zeros(len(joints), PANDA.dim, dtype=torch.float64)
+    x[:, PANDA.slice("joints")] = torch.from_numpy(joints)
+    x[:, PANDA.slice("gripper")] = torch.from_numpy(gripper)[:, None]
+    return spheres_of(PANDA, tool=False, dtype=x.dtype, device=x.device).centers(x)
+
+
+def gap(region: Region, centers: Float[Tensor, "... S 3"]) -> Float[Tensor, "..."]:
+    """Between a region and the body [m], of the middles of its spheres."""
+    radii = spheres_of(PANDA, tool=False, dtype=centers.dtype, device=centers.device).radii
+    return (region.signed_distance(centers, centers[..., 0]) - radii).amin(-1)
 
 
 def _line(begin: Array, end: Array) -> Array:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glass_envs.maniskill.motions import Errand, held, solution
+from glass_envs.maniskill.motions import Errand, centers_at, gap, held, solution
 from glass_envs.maniskill.tasks import task_named
 from glass_envs.maniskill.world import ManiSkill
 from glass_plan.bodies import spheres_of
@@ -36,6 +36,7 @@ from glass_plan.constraints import (
     Region,
     SpeedLimit,
 )
+from glass_plan.embodiments import tool_way
 from glass_plan.layout import Trajectory
 from glass_plan.protocols import Scene
 from glass_plan.robots import PANDA
@@ -119,7 +120,7 @@ def draw_scene(kind: str, env: ManiSkill, routes: Draw, seed: int) -> Scene:
         if free is None or np.linalg.norm(errand.goal - errand.cube) < FAR:
             continue
         drawn = routes(state_of(options), errand.goal, seed * ATTEMPTS + attempt)
-        parts = _PARTS[kind](Sketch(rng, errand, drawn, centers_at(free)))
+        parts = _PARTS[kind](Sketch(rng, errand, drawn, centers_at(*free)))
         if parts is not None and solution(asked_of(errand, parts), seed) is not None:
             return Scene(seed, options, All(parts))
     raise RuntimeError(f"{kind}: no solvable scene in {ATTEMPTS} draws (seed {seed})")
@@ -300,24 +301,7 @@ def _centers(routes: Trajectory) -> torch.Tensor:
 
 def _tool(routes: Trajectory) -> Array:
     """Where the tool's point is at the waypoints, (N, H, 3) [m]."""
-    x = routes.x.double()
-    spheres = spheres_of(PANDA, tool=True, dtype=x.dtype, device=x.device)
-    return np.asarray(spheres.centers(x)[..., 0, :].numpy())
-
-
-def centers_at(configurations: list[tuple[Array, float]]) -> torch.Tensor:
-    """Middles of the body's spheres, (C, S, 3) [m]."""
-    x = torch.zeros(len(configurations), PANDA.dim, dtype=torch.float64)
-    for row, (joints, gripper) in zip(x, configurations, strict=True):
-        row[PANDA.slice("joints")] = torch.from_numpy(joints)
-        row[PANDA.slice("gripper")] = gripper
-    return spheres_of(PANDA, tool=False, dtype=x.dtype, device=x.device).centers(x)
-
-
-def gap(region: Region, centers: torch.Tensor) -> torch.Tensor:
-    """Between a region and the body [m], of centres (..., K, S, 3), (..., K)."""
-    radii = spheres_of(PANDA, tool=False, dtype=centers.dtype, device=centers.device).radii
-    return (region.signed_distance(centers, centers[..., 0]) - radii).amin(-1)
+    return np.asarray(tool_way(replace(routes, x=routes.x.double())).numpy())
 
 
 def _point(place: Array) -> tuple[float, float, float]:
