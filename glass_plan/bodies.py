@@ -216,6 +216,13 @@ def spheres_of(layout: Layout, *, tool: bool, dtype: torch.dtype, device: torch.
     return Spheres(tuple(parts), radii, quaternions, tuple(kept))
 
 
+def tool_way(trajectory: Trajectory) -> Float[Tensor, "... H 3"]:
+    """Where the tool's point is at every waypoint [m]."""
+    x = trajectory.x
+    tool = spheres_of(trajectory.layout, tool=True, dtype=x.dtype, device=x.device)
+    return tool.centers(x)[..., 0, :]
+
+
 def tool_steps(
     trajectory: Trajectory,
 ) -> tuple[Float[Tensor, "... H-1"], Float[Tensor, "... H-1"]]:

@@ -237,10 +237,10 @@ class RecedingHorizon:
             return rest, f"{off:.2f} m off the plan"
         if not self.monitored:
             return rest, ""
-        margin = float(self._judged(pursuit).margin(rest))
-        was_feasible = plan.status is Status.FEASIBLE
-        if margin <= 0 or not was_feasible:
-            return rest, f"the rest of the plan has margin {margin:.3f}"
+        margins = {k: float(v.margin(rest)) for k, v in self._judged(pursuit).parts().items()}
+        worst = min(margins, key=lambda name: margins[name])
+        if margins[worst] <= 0 or plan.status is not Status.FEASIBLE:
+            return rest, f"in the rest of the plan {worst} has margin {margins[worst]:.3f}"
         return rest, ""
 
     def _lacking(self, pursuit: _Pursuit, state: Array, time: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_plan.embodiments import tool_way
+from glass_plan.bodies import tool_way
 from glass_plan.protocols import Scene
 from glass_plan.records import Episode, Outcome, Plan
 from glass_plan.results import PROMISED

@@ -129,6 +129,7 @@ class Planner:
         drivable = functools.partial(
             robot.drivable, max_speed=max_speed, effort=self.sampling.effort
         )
+        bent = tuple(part for part in judged.values() if not isinstance(part, SpeedLimit))
         request = Request(
             denoise=denoise,
             sampling=self.sampling,
@@ -137,6 +138,7 @@ class Planner:
             parts=judged,
             buffer=buffer,
             penalty=everything.soft(weight=1.0, buffer=buffer),
+            bending=All(bent).soft(weight=1.0, buffer=buffer),
             t_start=t_start,
             max_speed=max_speed,
             visits=robot.visits(judged),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from glass_plan.arms import ARMS
-from glass_plan.constraints import Avoid, Ball, Reach
-from glass_plan.methods import METHODS
+from glass_plan.constraints import Avoid, Ball, Reach, SpeedLimit
+from glass_plan.guidance import TrajectoryProx
+from glass_plan.methods import METHODS, steered
 from glass_plan.methods.barrier import hildreth
 from glass_plan.planner import Planner
 
@@ -64,6 +67,24 @@ def test_detours_alone_lead_samples_to_a_region_off_their_way(planner):
         for name in ("best-of-n", "best-of-n-detours")
     ]
     assert margins[0] < 0 < margins[1]
+
+
+def test_a_speed_limit_bends_no_way(planner, monkeypatch):
+    """Its gradient would make ways shorter that are driven slower anyhow."""
+    proxes = []
+
+    def kept(*args, **settings):
+        proxes.append(TrajectoryProx(*args, **settings))
+        return proxes[-1]
+
+    monkeypatch.setattr(steered, "TrajectoryProx", kept)
+    limit = SpeedLimit(0.5)
+    made = planner.with_sampling(ARMS["glass-fks"].sampling).plan(START, GOAL, limit)
+    fast = replace(made.candidates, x=made.candidates.x.clone())
+    fast.x[..., fast.layout.slice("velocity")] *= 5
+    assert float(limit.margin(fast).max()) < 0
+    reward = proxes[0].reward.at(1.0)
+    assert torch.equal(reward(fast), reward(made.candidates))
 
 
 def test_the_barrier_is_not_corrected_after_the_deadline(planner):

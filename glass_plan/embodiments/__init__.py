@@ -4,7 +4,7 @@ One class a kind of world that a checkpoint names. Knows nothing of models and m
 """
 
 from glass_plan.checkpoint import ArmWorld, PriorConfig
-from glass_plan.embodiments.arm import Arm, tool_way
+from glass_plan.embodiments.arm import Arm
 from glass_plan.embodiments.base import Embodiment
 from glass_plan.embodiments.point_mass import PointMass, as_point_mass, grown, visits
 
@@ -15,7 +15,6 @@ __all__ = [
     "as_point_mass",
     "embodiment",
     "grown",
-    "tool_way",
     "visits",
 ]
 

@@ -36,7 +36,7 @@ class Embodiment(Protocol):
         ...
 
     def settled(self, trajectory: Trajectory) -> Trajectory:
-        """The trajectory at rest once it stays near its end, without a model's jitter."""
+        """The trajectory without a model's jitter: what lies stays, and the end is at rest."""
         ...
 
     def visits(self, judged: Mapping[str, Constraint]) -> Visits | None:

@@ -96,6 +96,8 @@ class Request:
         parts: what must hold, the walls included, by name.
         buffer: margin that guidance asks for beyond each constraint's own [m].
         penalty: log-potential of all of them over flow time, to be raised.
+        bending: the same without speed limits, which ``drivable`` sees to: against one, a way that
+            is not yet driven at other speeds would be bent to a shorter one.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
         visits: leads to regions that are missed, if any are asked for.
@@ -113,6 +115,7 @@ class Request:
     parts: Mapping[str, Constraint]
     buffer: float
     penalty: Reward
+    bending: Reward
     t_start: float
     max_speed: float | None
     visits: Visits | None

@@ -24,7 +24,7 @@ def glass_fks(request: Request) -> Draw:
     reward = request.potential(target)
     prox = TrajectoryProx(
         request.denoise,
-        request.penalty,
+        request.bending,
         request.drivable,
         request.bend,
         request.t_start,

@@ -18,9 +18,9 @@ def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None
     Args:
         robot: that follows.
         layout: of its plans.
-        max_speed: beyond which it does not push, however far behind it is [m/s]; an arm's targets
-            are as fast as its plans.
+        max_speed: beyond which it does not push, however far behind it is [m/s], nor goes back;
+            an arm's targets are else as fast as its plans.
     """
     if isinstance(robot, Arm):
-        return ArmTracker(layout, robot.world.dt)
+        return ArmTracker(layout, robot.world.dt, max_speed)
     return PointMassTracker(as_point_mass(robot, "tracker").dynamics, layout, max_speed)

@@ -7,7 +7,6 @@ ahead.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.embodiments import tool_way
-from glass_plan.embodiments.arm import HOLDS, IN_HAND, gripping
+from glass_plan.bodies import tool_way
+from glass_plan.embodiments.grasps import HOLDS, IN_HAND, works
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -27,6 +26,8 @@ Array = NDArray[np.float64]
 
 LEAD = 0.1
 """How far ahead targets are read [s]: damping over stiffness of ManiSkill's Panda."""
+FADES = 0.5
+"""How long [s] it takes an arm to come back to its plan, as it is foreseen."""
 CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
 THERE = 0.02
@@ -36,8 +37,8 @@ OBJECT_COUNTS = 2.0
 """What is held is lost sooner than the way."""
 LET_GO = 5
 """Control steps in which the gripper opens."""
-BACK, BACK_STEP = 0.1, 0.01
-"""Way back [m] of a tool that lost what it held, in all and in a control step."""
+BACK, BACK_SPEED = 0.1, 0.2
+"""Way back [m] of a tool that lost what it held, and its speed [m/s]."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,12 @@ class ArmTracker:
     Args:
         layout: of plans.
         dt: control step [s].
+        max_speed: of the tool on its way back [m/s], if there is one.
     """
 
     layout: Layout
     dt: float
+    max_speed: float | None = None
 
     def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
         """(S,) joints [rad], mean way of the fingers [m] and the object's place [m].
@@ -89,13 +92,13 @@ class ArmTracker:
         tools = self.tool(driven)
         if here[self.joints] >= HOLDS or np.linalg.norm(here[-3:] - tools[-1]) < IN_HAND:
             return []
-        joints, last = [here] * LET_GO, tools[-1]
-        for row, tool in zip(driven[::-1], tools[::-1], strict=True):
-            if np.linalg.norm(tool - last) >= BACK_STEP:
-                joints, last = [*joints, row], tool
-            if np.linalg.norm(tool - tools[-1]) > BACK:
-                break
-        return [np.array([*row[: self.joints], OPEN]) for row in joints]
+        step = np.linalg.norm(np.diff(tools[::-1], axis=0), axis=1)
+        gone = np.concatenate([[0.0], step.cumsum()])  # on the way back
+        pace = self.dt * min(BACK_SPEED, self.max_speed or BACK_SPEED)
+        asked = np.arange(pace, min(BACK, gone[-1]) + pace, pace)
+        columns = [np.interp(asked, gone, column[::-1]) for column in driven.T[: self.joints]]
+        joints = [here[: self.joints]] * LET_GO + list(np.stack(columns, axis=-1))
+        return [np.array([*row, OPEN]) for row in joints]
 
     def arrived(self, state: Array, goal: Array) -> bool:
         """Whether the object is where it should be."""
@@ -124,12 +127,20 @@ class ArmFollower:
         self._tracker, self._plan = tracker, plan
         self._times, self._states = plan.times - plan.times[0], plan.states
         self.end = float(self._times[-1])
-        self._commands = commands(self._states[:, tracker.joints], self._times)
+        self._commands = commands(self._states[:, tracker.joints])
 
     def _at(self, now: float | Array) -> Array:
         """States (..., S) of the plan."""
         columns = [np.interp(now, self._times, column) for column in self._states.T]
-        return np.stack(columns, axis=-1)
+        found: Array = np.stack(columns, axis=-1)
+        return found
+
+    def _from(self, state: Array, times: Array) -> Array:
+        """States (K, S) of the plan, from the present one on: what is off fades over ``FADES``."""
+        states = self._at(times)
+        off = np.clip(1 - (times - times[0]) / FADES, 0, 1)
+        states += off[:, None] * (state - states[0])
+        return states
 
     def action(self, state: Array, now: float) -> Array:
         """Where the plan is a little later, and the gripper as it is now."""
@@ -148,8 +159,7 @@ class ArmFollower:
         """What is left, at equal times."""
         whole = self._plan.trajectory
         times = np.linspace(now, self.end, whole.x.shape[-2])
-        states = self._at(times)
-        states[0] = state
+        states = self._from(state, times)
         x = whole.x.clone()
         x[:, whole.layout.columns(whole.layout.start)] = torch.from_numpy(states).to(x)
         x[:, whole.layout.slice("dt")] = float(times[1] - times[0])
@@ -159,8 +169,7 @@ class ArmFollower:
         """The plan itself at the control rate, from the present state on."""
         dt = self._tracker.dt
         times = np.arange(max(2, round(self.end / dt) + 1), dtype=np.float64) * dt
-        states = self._at(times)
-        states[0] = state
+        states = self._from(state, times)
         return as_driven(np.hstack([states, time + times[:, None]]), self._tracker.layout)
 
 
@@ -169,24 +178,9 @@ def held(gripper: float) -> float:
     return CLOSED if gripper < HOLDS else OPEN
 
 
-def commands(gripper: Array, times: Array) -> Array:
-    """Command from each waypoint on (H,).
-
-    The prior's samples blend the way down with the grasp, so that the gripper's way begins before
-    the tool is there: it closes where the plan stands longest on that way, and opens at its end,
-    since a demonstration may end when a cube is let go, long before the gripper is open.
-
-    Args:
-        gripper: ways (H,) [m].
-        times: (H,) [s].
-    """
-    way = np.append(gripping(torch.from_numpy(gripper)).numpy(), 0.0)
-    stands = np.append(np.diff(times), 0.0)
-    edges = np.flatnonzero(np.diff(way, prepend=0, append=0))
-    found = np.full(len(way), held(gripper[0]))
-    for first, last in itertools.pairwise(edges):
-        if way[first] != 0:
-            opens = way[first] > 0
-            begin = last if opens else first + int(stands[first:last].argmax())
-            found[begin if first > 0 else 0 :] = OPEN if opens else CLOSED
+def commands(gripper: Array) -> Array:
+    """Command from each waypoint on (H,), of a gripper's ways (H,) [m]."""
+    found = np.full(len(gripper), held(gripper[0]))
+    for work in works(gripper):
+        found[work.told if work.first > 0 else 0 :] = OPEN if work.opens else CLOSED
     return found

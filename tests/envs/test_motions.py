@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from glass_envs.maniskill.motions import FINE, NEAR, OPEN, Errand, held, solution
+from glass_plan.bodies import tool_way
 from glass_plan.constraints import Ball
-from glass_plan.embodiments import tool_way
 from glass_plan.progress import as_driven
 from glass_plan.robots import PANDA
 

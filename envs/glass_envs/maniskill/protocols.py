@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from glass_envs.maniskill.motions import Errand, centers_at, gap, held, solution
 from glass_envs.maniskill.tasks import task_named
 from glass_envs.maniskill.world import ManiSkill
-from glass_plan.bodies import spheres_of
+from glass_plan.bodies import spheres_of, tool_way
 from glass_plan.constraints import (
     All,
     Avoid,
@@ -36,7 +36,6 @@ from glass_plan.constraints import (
     Region,
     SpeedLimit,
 )
-from glass_plan.embodiments import tool_way
 from glass_plan.layout import Trajectory
 from glass_plan.protocols import Scene
 from glass_plan.robots import PANDA

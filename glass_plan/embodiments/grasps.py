@@ -1,0 +1,192 @@
+"""How an arm's plan takes hold of an object and lets it go, and what of that must be kept.
+
+The width of the gripper tells: a model draws it neither as a step nor at rest, so that what counts
+is what changes by more than ``GRIP`` in all, however slowly.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glass_plan.bodies import tool_way
+from glass_plan.guidance import ends
+from glass_plan.layout import Trajectory
+
+Array = NDArray[np.float64]
+
+GRIP = 4e-3
+"""A gripper works where its way changes by more [m]. While it holds it wavers by up to 2 mm; it
+lets go by 7 mm at least, since a demonstration of stacking ends before it is open."""
+BEGINS, CLOSES, ENDS = 0.1, 0.6, 0.9
+"""Shares of a gripper's way: at the first its work begins, at the last it is done; when a gripper
+that closes is told to, the tool has come down."""
+STRAIGHT = 0.04
+"""Way of the tool [m] before and after the gripper works that is not bent."""
+FADE = 0.1
+"""Way of the tool [m] over which it comes back from an object that lies elsewhere to its plan."""
+FARTHEST = 0.03
+"""How far [m] an object may be from where a plan takes hold of it."""
+HOLDS = 0.035
+"""Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
+IN_HAND = 0.04
+"""Distance [m] of an object's middle from the tool's point within which it can be held."""
+DAMPING = 0.05
+"""Of the joints' way to a place of the tool [m/rad]."""
+
+
+class Work(NamedTuple):
+    """One opening or closing of a gripper, by waypoints; at ``told`` it is told to."""
+
+    first: int
+    told: int
+    last: int
+    opens: bool
+
+
+def works(gripper: Array) -> list[Work]:
+    """All openings and closings of a gripper's way (H,) [m], in order.
+
+    An opening is told at its end: a demonstration may end when an object is let go.
+    """
+    found = []
+    for begin, end in itertools.pairwise(_turns(gripper)):
+        done = (gripper[begin : end + 1] - gripper[begin]) / (gripper[end] - gripper[begin])
+        first = begin + int(np.flatnonzero(done <= BEGINS)[-1])
+        last = begin + int((done >= ENDS).argmax())
+        opens = bool(gripper[end] > gripper[begin])
+        told = last if opens else begin + int((done >= CLOSES).argmax())
+        found.append(Work(first, told, last, opens))
+    return found
+
+
+def _turns(values: Array) -> list[int]:
+    """Where a way turns that then changes by more than ``GRIP``, its begin and end included."""
+    turns, top, low, heading = list[int](), 0, 0, 0
+    for k, value in enumerate(values.tolist()):
+        top = k if value >= values[top] else top
+        low = k if value <= values[low] else low
+        if heading >= 0 and values[top] - value > GRIP:
+            turns.append(top)
+            low, heading = k, -1
+        elif heading <= 0 and value - values[low] > GRIP:
+            turns.append(low)
+            top, heading = k, 1
+    return [*turns, top if heading > 0 else low]
+
+
+def held_still(trajectory: Trajectory) -> Bool[Tensor, "N H"]:
+    """The ends, and the waypoints near those between which the gripper takes hold or lets go.
+
+    How the tool comes there and leaves is the prior's to know: from the side it would push the
+    object away.
+    """
+    gripper = trajectory.channel("gripper").squeeze(-1)
+    grips = torch.zeros_like(gripper, dtype=torch.bool)
+    for n, way in enumerate(_ways(trajectory)):
+        for work in works(way):
+            grips[n, work.first : work.last + 1] = True
+    with torch.no_grad():
+        gone = _gone(tool_way(trajectory))
+    apart = (gone[:, :, None] - gone[:, None, :]).abs().masked_fill(~grips[:, None, :], torch.inf)
+    return ends(trajectory) | (apart.amin(-1) <= STRAIGHT)
+
+
+def object_in_hand(before: Trajectory, after: Trajectory) -> Trajectory:
+    """The trajectory after its joints were moved, with the object moved along while it is held."""
+    tool, place = tool_way(before), before.channel("object")
+    near = (place - tool).norm(dim=-1, keepdim=True) < IN_HAND
+    held = near & (before.channel("gripper") < HOLDS)
+    x = after.x.clone()
+    x[..., after.layout.slice("object")] = place + held * (tool_way(after) - tool)
+    return replace(after, x=x)
+
+
+def taken_where_it_lies(trajectory: Trajectory) -> Trajectory:
+    """The tool led to where the object is when it is taken, and the object kept there till then.
+
+    A model draws an object that lies as one that drifts by a centimetre, and the tool goes along.
+    The joints are moved by the least way that brings the tool there, damped (Wampler 1986), all
+    alike near the grasp and less and less away from it; ends stay.
+
+    Args:
+        trajectory: (N, H, D).
+    """
+    told = [_taken(way) for way in _ways(trajectory)]
+    rows = torch.tensor([n for n, k in enumerate(told) if k > 0], dtype=torch.int64)
+    if not len(rows):
+        return trajectory
+    x, layout = trajectory.x, trajectory.layout
+    at = torch.tensor([k for k in told if k > 0])
+    some = replace(trajectory, x=x[rows])
+    place = some.channel("object")
+    off = place[:, 0] - place[torch.arange(len(rows)), at]
+    near = off.norm(dim=-1, keepdim=True) < FARTHEST
+    off = off * near
+    share = _share_of_grasp(_gone(tool_way(some)), at)
+    turn = _reached(some, at, off)
+    moved = some.x.clone()
+    moved[..., layout.slice("joints")] += share[..., None] * turn[:, None]
+    led = object_in_hand(some, replace(some, x=moved))
+    lies = (torch.arange(x.shape[1]) <= at[:, None])[..., None].to(x.device)
+    still = torch.where(
+        lies & (off != 0).any(-1)[:, None, None], place[:, :1], led.channel("object")
+    )
+    result = x.clone()
+    result[rows] = led.x
+    result[rows, :, layout.slice("object")] = still
+    return replace(trajectory, x=result)
+
+
+def _taken(gripper: Array) -> int:
+    """Waypoint at which an open gripper is first told to close; 0 if it never is."""
+    first = next(iter(works(gripper)), None)
+    return 0 if first is None or first.opens else first.told
+
+
+def _share_of_grasp(gone: Float[Tensor, "N H"], at: Tensor) -> Float[Tensor, "N H"]:
+    """1 near the grasp at some waypoints (N,), falling off along the way; 0 at the ends."""
+    here = gone.gather(-1, at[:, None].to(gone.device))
+    away = ((gone - here).abs() - STRAIGHT).clamp_min(0) / FADE
+    before = gone / (here / 2).clamp_min(1e-9)
+    after = (gone[:, -1:] - gone) / ((gone[:, -1:] - here) / 2).clamp_min(1e-9)
+    return torch.exp(-0.5 * away**2) * before.clamp_max(1) * after.clamp_max(1)
+
+
+def _reached(trajectory: Trajectory, at: Tensor, off: Float[Tensor, "N 3"]) -> Float[Tensor, "N J"]:
+    """Ways of the joints [rad] that move the tool by so much at some waypoints (N,)."""
+    rows = torch.arange(len(at))
+    columns = trajectory.layout.slice("joints")
+    here = trajectory.x[rows, at].detach()
+
+    def tool(joints: Tensor) -> Tensor:
+        x = torch.cat([here[:, : columns.start], joints, here[:, columns.stop :]], dim=-1)
+        return tool_way(replace(trajectory, x=x[:, None]))[:, 0]
+
+    with torch.enable_grad():
+        joints = here[:, columns].clone().requires_grad_()
+        place = tool(joints)
+        lines = [
+            torch.autograd.grad(place[:, k].sum(), joints, retain_graph=k < 2)[0] for k in range(3)
+        ]
+    jacobian = torch.stack(lines, dim=1)  # (N, 3, J)
+    square = jacobian @ jacobian.mT + DAMPING**2 * torch.eye(3).to(jacobian)
+    pulls: Tensor = torch.linalg.solve(square, off)
+    return (jacobian.mT @ pulls[..., None])[..., 0]
+
+
+def _ways(trajectory: Trajectory) -> Array:
+    """Of the grippers, (N, H) [m]."""
+    return trajectory.channel("gripper").squeeze(-1).detach().double().cpu().numpy()
+
+
+def _gone(places: Float[Tensor, "N H 3"]) -> Float[Tensor, "N H"]:
+    """Way along places [m]."""
+    return torch.nn.functional.pad(torch.diff(places, dim=-2).norm(dim=-1).cumsum(-1), (1, 0))

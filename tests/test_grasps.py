@@ -1,0 +1,107 @@
+"""Grasps: when a gripper works, and objects that are taken where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from glass_plan.bodies import tool_way
+from glass_plan.embodiments.grasps import FARTHEST, taken_where_it_lies, works
+from glass_plan.layout import Trajectory
+from glass_plan.robots import PANDA
+from tests.arms import READY
+
+GRASP, LENGTH = 20, 48
+OBJECT = PANDA.slice("object")
+
+
+def carrying(drift=(0.0, 0.0, 0.0), width=0.02):
+    """Two joints turn down to an object, which the tool then carries; the first stays.
+
+    The object is drawn as one that has drifted when it is taken.
+    """
+    x = torch.zeros(1, LENGTH, PANDA.dim, dtype=torch.float64)
+    x[..., :7] = torch.tensor(READY, dtype=torch.float64)
+    x[..., 1] += 0.4 * torch.sin(torch.linspace(0, torch.pi, LENGTH, dtype=torch.float64))
+    x[..., 0] += torch.linspace(0, 0.8, LENGTH, dtype=torch.float64)
+    x[..., 7] = 0.04
+    x[:, GRASP:, 7] = width
+    x[..., PANDA.slice("dt")] = 0.1
+    tool = tool_way(Trajectory(x, PANDA))
+    x[..., OBJECT] = tool[:, GRASP : GRASP + 1]
+    x[:, GRASP:, OBJECT] = tool[:, GRASP:]
+    gone = torch.linspace(0, 1, GRASP + 1, dtype=torch.float64)[:, None]
+    x[:, : GRASP + 1, OBJECT] += (gone - 1) * torch.tensor(drift, dtype=torch.float64)
+    return Trajectory(x, PANDA)
+
+
+def test_a_gripper_works_where_it_changes_however_slowly():
+    falls = np.linspace(0.0395, 0.021, 6)
+    rises = np.linspace(0.021, 0.028, 15)
+    way = np.concatenate([np.full(4, 0.04), falls, np.full(10, 0.021), rises])
+    closing, opening = works(way)
+    assert (closing.first, closing.last, closing.opens) == (4, 9, False)
+    assert way[closing.told] == pytest.approx(0.04 - 0.6 * 0.019, abs=0.004)
+    assert opening.opens
+    assert 20 <= opening.first < opening.last == opening.told < len(way)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        np.full(30, 0.04),
+        0.022 + 0.0015 * np.sin(np.arange(30.0)),
+        np.linspace(0.0200, 0.0235, 30),
+    ],
+    ids=["still", "wavering", "drifting"],
+)
+def test_a_gripper_that_wavers_does_not_work(way):
+    assert works(way) == []
+
+
+def test_a_waver_before_a_grasp_is_no_grasp():
+    """Told at the waver, the fingers would close above the object."""
+    way = np.array([0.0402, 0.0404, 0.0393, 0.0399, 0.0396, 0.036, 0.03, 0.0246, 0.0209, 0.0208])
+    (closing,) = works(way)
+    assert closing.told in (6, 7)
+
+
+def test_the_tool_comes_to_an_object_that_the_plan_has_elsewhere():
+    drift = (0.012, -0.009, 0.004)
+    drawn = carrying(drift)
+    taken = taken_where_it_lies(drawn)
+    tool, place = tool_way(taken)[0], taken.channel("object")[0]
+    told = works(drawn.channel("gripper")[0, :, 0].numpy())[0].told
+    assert torch.equal(place[: told + 1], place[0].expand(told + 1, 3))
+    assert float((tool - place)[told].norm()) < 1e-3
+    assert float((tool - place)[told:].norm(dim=-1).max()) < 2e-3
+    assert torch.equal(taken.x[:, [0, -1]], drawn.x[:, [0, -1]])
+    turned = (taken.channel("joints") - drawn.channel("joints"))[0].norm(dim=-1)
+    assert float(turned.max()) < 0.1
+    assert float(turned[-3:].max()) < 0.2 * float(turned.max())
+
+
+def test_an_object_that_stays_is_taken_as_it_was_drawn():
+    drawn = carrying()
+    torch.testing.assert_close(taken_where_it_lies(drawn).x, drawn.x)
+
+
+def test_what_is_held_from_the_start_or_never_or_far_off_is_left_alone():
+    drifting = carrying((0.01, 0.0, 0.0))
+    x = drifting.x.clone()
+    x[..., 7] = 0.02
+    held = replace(drifting, x=x)
+    opened = replace(drifting, x=torch.where(torch.arange(PANDA.dim) == 7, 0.04, x))
+    far = carrying((1.2 * FARTHEST, 0.0, 0.0))
+    for drawn in (held, opened, far):
+        assert torch.equal(taken_where_it_lies(drawn).x, drawn.x)
+
+
+def test_each_of_a_batch_is_led_by_itself():
+    one, other = carrying((0.01, 0.0, 0.0)), carrying((0.0, -0.015, 0.0))
+    both = replace(one, x=torch.cat([one.x, other.x]))
+    alone = torch.cat([taken_where_it_lies(one).x, taken_where_it_lies(other).x])
+    torch.testing.assert_close(taken_where_it_lies(both).x, alone)
