@@ -24,6 +24,8 @@ POSITION, POSE = 3, 7
 
 SHORTEST = 0.1
 """Length of a quaternion below which its direction is taken to be anything."""
+DAMPING = 0.05
+"""Of the joints' way to a place of the tool [m/rad]."""
 
 
 def check_body(layout: Layout) -> None:
@@ -221,6 +223,32 @@ def tool_way(trajectory: Trajectory) -> Float[Tensor, "... H 3"]:
     x = trajectory.x
     tool = spheres_of(trajectory.layout, tool=True, dtype=x.dtype, device=x.device)
     return tool.centers(x)[..., 0, :]
+
+
+def turns_of_tool(
+    layout: Layout, here: Float[Tensor, "N D"], way: Float[Tensor, "N 3"]
+) -> Float[Tensor, "N J"]:
+    """The least ways of the joints that move the tool by so much [m] from somewhere [rad].
+
+    Damped least squares (Wampler 1986), one step: for ways of a few centimetres.
+    """
+    columns = layout.slice("joints")
+
+    def tool(joints: Tensor) -> Tensor:
+        x = torch.cat([here[:, : columns.start], joints, here[:, columns.stop :]], dim=-1)
+        return tool_way(Trajectory(x[:, None], layout))[:, 0]
+
+    with torch.inference_mode(False), torch.enable_grad():
+        here, way = here.clone(), way.clone()
+        joints = here[:, columns].clone().requires_grad_()
+        place = tool(joints)
+        lines = [
+            torch.autograd.grad(place[:, k].sum(), joints, retain_graph=k < 2)[0] for k in range(3)
+        ]
+    jacobian = torch.stack(lines, dim=1)  # (N, 3, J)
+    square = jacobian @ jacobian.mT + DAMPING**2 * torch.eye(3).to(jacobian)
+    pulls: Tensor = torch.linalg.solve(square, way)
+    return (jacobian.mT @ pulls[..., None])[..., 0]
 
 
 def tool_steps(

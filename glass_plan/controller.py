@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glass_plan.constraints import All, Constraint, as_observed
-from glass_plan.embodiments import as_point_mass
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner, ranked, speed_limit
@@ -122,7 +121,7 @@ class RecedingHorizon:
         safety = All(tuple(part for part in every if part.is_safety))
         self._shield: Shield | None = None
         if shield:
-            self._shield = Shield(safety, as_point_mass(robot, "shield").dynamics, layout)
+            self._shield = Shield(safety, self._tracker)
         self._pursuit: _Pursuit | None = None
 
     @property

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glass_plan.bodies import tool_way
+from glass_plan.bodies import tool_way, turns_of_tool
 from glass_plan.guidance import ends
 from glass_plan.layout import Trajectory
 
@@ -38,8 +38,6 @@ HOLDS = 0.035
 """Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 IN_HAND = 0.04
 """Distance [m] of an object's middle from the tool's point within which it can be held."""
-DAMPING = 0.05
-"""Of the joints' way to a place of the tool [m/rad]."""
 
 
 class Work(NamedTuple):
@@ -113,8 +111,8 @@ def taken_where_it_lies(trajectory: Trajectory) -> Trajectory:
     """The tool led to where the object is when it is taken, and the object kept there till then.
 
     A model draws an object that lies as one that drifts by a centimetre, and the tool goes along.
-    The joints are moved by the least way that brings the tool there, damped (Wampler 1986), all
-    alike near the grasp and less and less away from it; ends stay.
+    The joints are moved by the least way that brings the tool there (``turns_of_tool``), all alike
+    near the grasp and less and less away from it; ends stay.
 
     Args:
         trajectory: (N, H, D).
@@ -131,7 +129,7 @@ def taken_where_it_lies(trajectory: Trajectory) -> Trajectory:
     near = off.norm(dim=-1, keepdim=True) < FARTHEST
     off = off * near
     share = _share_of_grasp(_gone(tool_way(some)), at)
-    turn = _reached(some, at, off)
+    turn = turns_of_tool(layout, some.x[torch.arange(len(rows)), at].detach(), off)
     moved = some.x.clone()
     moved[..., layout.slice("joints")] += share[..., None] * turn[:, None]
     led = object_in_hand(some, replace(some, x=moved))
@@ -158,28 +156,6 @@ def _share_of_grasp(gone: Float[Tensor, "N H"], at: Tensor) -> Float[Tensor, "N 
     before = gone / (here / 2).clamp_min(1e-9)
     after = (gone[:, -1:] - gone) / ((gone[:, -1:] - here) / 2).clamp_min(1e-9)
     return torch.exp(-0.5 * away**2) * before.clamp_max(1) * after.clamp_max(1)
-
-
-def _reached(trajectory: Trajectory, at: Tensor, off: Float[Tensor, "N 3"]) -> Float[Tensor, "N J"]:
-    """Ways of the joints [rad] that move the tool by so much at some waypoints (N,)."""
-    rows = torch.arange(len(at))
-    columns = trajectory.layout.slice("joints")
-    here = trajectory.x[rows, at].detach()
-
-    def tool(joints: Tensor) -> Tensor:
-        x = torch.cat([here[:, : columns.start], joints, here[:, columns.stop :]], dim=-1)
-        return tool_way(replace(trajectory, x=x[:, None]))[:, 0]
-
-    with torch.enable_grad():
-        joints = here[:, columns].clone().requires_grad_()
-        place = tool(joints)
-        lines = [
-            torch.autograd.grad(place[:, k].sum(), joints, retain_graph=k < 2)[0] for k in range(3)
-        ]
-    jacobian = torch.stack(lines, dim=1)  # (N, 3, J)
-    square = jacobian @ jacobian.mT + DAMPING**2 * torch.eye(3).to(jacobian)
-    pulls: Tensor = torch.linalg.solve(square, off)
-    return (jacobian.mT @ pulls[..., None])[..., 0]
 
 
 def _ways(trajectory: Trajectory) -> Array:

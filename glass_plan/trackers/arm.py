@@ -7,15 +7,17 @@ ahead.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.bodies import tool_way
-from glass_plan.embodiments.grasps import HOLDS, IN_HAND, works
+from glass_plan.bodies import tool_way, turns_of_tool
+from glass_plan.embodiments.grasps import HOLDS, IN_HAND, object_in_hand, works
 from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
@@ -30,6 +32,10 @@ FADES = 0.5
 """How long [s] it takes an arm to come back to its plan, as it is foreseen."""
 CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
+FINE, REST = 0.01, 0.3
+"""Step at which an arm is foreseen that is stopped, and how long it is watched [s]."""
+PUSH, PUSHED = 0.15, 0.02
+"""Length of an evasive push [s], and how far off its target is [m]."""
 THERE = 0.02
 """Distance [m] from its goal at which the object has arrived."""
 
@@ -54,6 +60,7 @@ class ArmTracker:
     layout: Layout
     dt: float
     max_speed: float | None = None
+    shield_margin: ClassVar[float] = 0.005
 
     def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
         """(S,) joints [rad], mean way of the fingers [m] and the object's place [m].
@@ -85,6 +92,37 @@ class ArmTracker:
     def stop(self, state: Array) -> Array:
         """The joints where they are, the gripper as it is."""
         return np.array([*state[: self.joints], held(state[self.joints])])
+
+    def backup(self, state: Array, action: Array, time: float) -> Trajectory:
+        """By the lag of the joints: after targets for one step, the joints stay where they are."""
+        asked = self._halted(state, action[None, : self.joints], round(self.dt / FINE), time)
+        return replace(asked, x=asked.x[0])
+
+    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
+        """Staying, or pushing the tool in one of 26 directions for ``PUSH`` before."""
+        sides = np.array([s for s in itertools.product((-1.0, 0.0, 1.0), repeat=3) if any(s)])
+        ways = PUSHED * sides / np.linalg.norm(sides, axis=1, keepdims=True)
+        x = torch.zeros(len(ways), self.layout.dim, dtype=torch.float64)
+        x[:, self.layout.columns(self.layout.start)] = torch.from_numpy(state)
+        turns = turns_of_tool(self.layout, x, torch.from_numpy(ways)).numpy()
+        joints = state[: self.joints] + np.concatenate([np.zeros((1, self.joints)), turns])
+        gripper = np.full((len(joints), 1), held(state[self.joints]))
+        steps = round(PUSH / FINE)
+        return np.hstack([joints, gripper]), self._halted(state, joints, steps, time)
+
+    def _halted(self, state: Array, joints: Array, steps: int, time: float) -> Trajectory:
+        """What comes of targets (N, J) that are withdrawn after so many steps of ``FINE``."""
+        count = steps + round(REST / FINE)
+        share = 1 - np.exp(-FINE * np.minimum(np.arange(count + 1), steps) / LEAD)
+        start = torch.from_numpy(np.tile(state, (len(joints), count + 1, 1)))
+        x = torch.zeros(*start.shape[:2], self.layout.dim, dtype=torch.float64)
+        x[..., self.layout.columns(self.layout.start)] = start
+        x[..., self.layout.slice("dt")] = FINE
+        before = Trajectory(x, self.layout, t_start=time)
+        after = x.clone()
+        turned = share[:, None] * (joints - state[: self.joints])[:, None]
+        after[..., self.layout.slice("joints")] += torch.from_numpy(turned)
+        return object_in_hand(before, replace(before, x=after))
 
     def retreat(self, driven: Array) -> list[Array]:
         """Let go and go back the way it came, if the gripper is closed with nothing in hand."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +37,13 @@ class Follower(Protocol):
 
 
 class Tracker(Protocol):
-    """Follows plans with one robot; a state (S,) is what a plan's start tells of a moment."""
+    """Follows plans with one robot; a state (S,) is what a plan's start tells of a moment.
+
+    ``shield_margin`` is what a shield asks for along a backup, in each constraint's unit, since
+    the motion foreseen here is not the simulator's.
+    """
+
+    shield_margin: ClassVar[float]
 
     def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
         """The state of an observation.
@@ -53,6 +59,17 @@ class Tracker(Protocol):
 
     def stop(self, state: Array) -> Array:
         """Action (A,) that brings the robot to rest."""
+        ...
+
+    def backup(self, state: Array, action: Array, time: float) -> Trajectory:
+        """The robot after an action (A,) for one control step, and then brought to rest, (K, D)."""
+        ...
+
+    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
+        """Actions (N, A) to take instead of one that is not safe, and what comes of each.
+
+        The first brings the robot to rest, the others push it for a while before, (N, K, D).
+        """
         ...
 
     def retreat(self, driven: Array) -> list[Array]:

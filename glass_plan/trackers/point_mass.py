@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
 from glass_plan.errors import RequestError
@@ -14,12 +19,17 @@ from glass_plan.layout import Layout, Trajectory
 from glass_plan.planner import as_vector
 from glass_plan.progress import as_driven, remainder
 from glass_plan.records import Plan
-from glass_plan.tracking import Reference, brake, drive, slowed, track
+from glass_plan.tracking import BRAKE_GAIN, Reference, brake, drive, integrate, slowed, track
 
 Array = NDArray[np.float64]
 
 NEAR = 0.12
 """Distance [m] from its goal at which the ball has arrived."""
+REST = 0.3
+"""How long the ball is watched after a push [s]: at full force it stops from 5 m/s in 0.21 s."""
+DIRECTIONS = 16
+PUSHES = (0.05, 0.15)
+"""Length of an evasive push [s]."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class PointMassTracker:
     dynamics: Dynamics
     layout: Layout
     max_speed: float | None = None
+    shield_margin: ClassVar[float] = 0.01
 
     def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
         """(4,) position [m] and velocity [m/s]: the observation itself, or under that key."""
@@ -47,6 +58,52 @@ class PointMassTracker:
     def stop(self, state: Array) -> Array:
         """Against the motion."""
         return brake(state)
+
+    def backup(self, state: Array, action: Array, time: float) -> Trajectory:
+        """By the robot's own step: an action for one, and then against the motion."""
+        asked = torch.from_numpy(np.clip(action, -1, 1))[None]
+        once = torch.full((1,), self.dynamics.dt, dtype=torch.float64)
+        backup = self._braked(state, asked, once, time)
+        return replace(backup, x=backup.x[0])
+
+    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
+        """Braking, or full force in one of ``DIRECTIONS`` for one of ``PUSHES`` before."""
+        angle = 2 * math.pi * torch.arange(DIRECTIONS, dtype=torch.float64) / DIRECTIONS
+        unit = torch.stack([angle.cos(), angle.sin()], -1)
+        unit = unit / unit.abs().amax(-1, keepdim=True)  # both motors pull as hard as they can
+        pushes = torch.cat([torch.zeros(1, 2, dtype=torch.float64), *[unit for _ in PUSHES]])
+        lasting = torch.tensor([0.0, *(t for t in PUSHES for _ in range(DIRECTIONS))]).double()
+        actions = np.concatenate([brake(state)[None], pushes[1:].numpy()])
+        return actions, self._braked(state, pushes, lasting, time)
+
+    def _braked(
+        self,
+        state: Array,
+        pushes: Float[Tensor, "N 2"],
+        lasting: Float[Tensor, "N"],
+        time: float,
+    ) -> Trajectory:
+        """What the robot does if it is pushed for a while [s] and then brakes, (N, K, D)."""
+        dt = self.dynamics.dt
+        steps = round((float(lasting.max()) + REST) / dt)
+        x = torch.zeros(len(pushes), steps + 1, self.layout.dim, dtype=torch.float64)
+        position, velocity = (
+            torch.from_numpy(part).expand(len(pushes), 2) for part in (state[:2], state[2:])
+        )
+        places, speeds, actions = [position], [velocity], []
+        for k in range(steps):
+            pushed = (k * dt < lasting - 1e-9)[:, None]
+            action = torch.where(pushed, pushes, (-BRAKE_GAIN * velocity).clamp(-1, 1))
+            velocity = integrate(velocity, action, self.dynamics)
+            position = position + dt * velocity
+            places.append(position)
+            speeds.append(velocity)
+            actions.append(action)
+        for name, values in (("position", places), ("velocity", speeds)):
+            x[..., self.layout.slice(name)] = torch.stack(values, dim=1)
+        x[:, :-1, self.layout.slice("action")] = torch.stack(actions, dim=1)
+        x[..., self.layout.slice("dt")] = dt
+        return Trajectory(x, self.layout, t_start=time)
 
     def retreat(self, driven: Array) -> list[Array]:
         """None: a plan can begin anywhere."""
