@@ -29,6 +29,7 @@ FOLDER = Path(__file__).parents[2] / "experiments" / "protocols"
 DIGESTS = {
     "maniskill_pick_goal": ("be35f947f2e68473", "0687bb51d22fc13c"),
     "maniskill_pick_static": ("de47563a9566d166", "8ba202132a3dd37d"),
+    "maniskill_stack_hybrid": ("1c43d0696656980e", "c5c5dd248f28a94f"),
     "maniskill_stack_static": ("9b054134928fee0e", "a33390841369f651"),
 }
 """Of the tuning and the reported scenes: a change makes all results void."""
