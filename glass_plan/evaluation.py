@@ -20,7 +20,7 @@ from glass_plan.measures import measures
 from glass_plan.methods import Sampling
 from glass_plan.protocols import Suite
 from glass_plan.provenance import commit
-from glass_plan.results import EvalProtocol, Results, Row, append_row, read_rows
+from glass_plan.results import EvalProtocol, Results, Row, append_row, read_rows, sole_writer
 
 PROTOCOL_FILE = "protocol.json"
 
@@ -49,7 +49,7 @@ def evaluate(
             one that takes more network rows than the protocol allows,
             or more episodes than there are cases.
         ProtocolError: the folder holds results of another protocol, or the method's file rows of
-            other settings or weights.
+            other settings or weights, or is being added to.
         WorkerError: the workers of an episode died as often as it may be tried.
     """
     if arm is None and method not in ARMS:
@@ -68,23 +68,24 @@ def evaluate(
         raise RequestError(f"evaluate: {method!r} takes {asked} rows a plan, allowed are {allowed}")
     keep_protocol(folder, suite.protocol)
     path, settings = results_path(folder, method), settings_digest(suite, arm)
-    rows = Results(suite.protocol, method, tuple(read_rows(path))).rows
-    if foreign := [row.case for row in rows if row.settings != settings]:
-        raise ProtocolError(
-            f"{path}: {len(foreign)} rows are of other settings or weights than {settings}, first "
-            f"case {foreign[0]}; move the file away, or use another folder"
-        )
-    done = {row.case for row in rows}
-    left = [case for case in cases[:episodes] if case not in done]
-    made_at = commit()
-    tasks = [episode_task(suite, arm, seed, sampler) for seed, sampler in left]
-    for index, episode in executor.run(tasks):
-        seed, sampler = left[index]
-        row = Row.of(episode, sampler)
-        told = measures(episode, suite.scenes[seed], suite.protocol.tolerances)
-        row = replace(row, info=told, commit=made_at, settings=settings)
-        append_row(path, row)
-        yield row
+    with sole_writer(path):
+        rows = Results(suite.protocol, method, tuple(read_rows(path))).rows
+        if foreign := [row.case for row in rows if row.settings != settings]:
+            raise ProtocolError(
+                f"{path}: {len(foreign)} rows are of other settings or weights than {settings}, "
+                f"first case {foreign[0]}; move the file away, or use another folder"
+            )
+        done = {row.case for row in rows}
+        left = [case for case in cases[:episodes] if case not in done]
+        made_at = commit()
+        tasks = [episode_task(suite, arm, seed, sampler) for seed, sampler in left]
+        for index, episode in executor.run(tasks):
+            seed, sampler = left[index]
+            row = Row.of(episode, sampler)
+            told = measures(episode, suite.scenes[seed], suite.protocol.tolerances)
+            row = replace(row, info=told, commit=made_at, settings=settings)
+            append_row(path, row)
+            yield row
 
 
 def settings_digest(suite: Suite, arm: Arm) -> str:

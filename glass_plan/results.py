@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from glass_plan.errors import DataError, ProtocolError, RequestError, did_you_mean
@@ -215,6 +217,26 @@ def violated_steps(episode: Episode) -> NDArray[np.bool_]:
 def append_row(path: str | Path, row: Row) -> None:
     """Add one row to a results file; makes the file and its folder."""
     append_line(path, asdict(row))
+
+
+@contextmanager
+def sole_writer(path: str | Path) -> Iterator[None]:
+    """Keep other processes from adding rows to a results file meanwhile, dead ones not.
+
+    Raises:
+        ProtocolError: one that lives does.
+    """
+    lock = FileLock(f"{path}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ProtocolError(
+            f"{path}: another evaluation adds rows to it; wait for its end, or use another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_rows(path: str | Path) -> list[Row]:

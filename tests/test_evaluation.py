@@ -26,7 +26,7 @@ from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
 from glass_plan.report.comparison import _every_seed, write_comparison
-from glass_plan.safety import read_rows
+from glass_plan.results import read_rows, sole_writer
 from tests import tiny
 from tests.test_protocols import HEADER
 
@@ -75,6 +75,14 @@ def test_workers_do_not_change_the_rows(suite, folder, tmp_path):
     )
     assert one == two
     assert all(row.commit for row in one)
+
+
+def test_two_evaluations_do_not_add_to_one_file(suite, tmp_path):
+    with sole_writer(results_path(tmp_path, "unguided")):
+        with pytest.raises(ProtocolError, match="another evaluation adds rows"):
+            list(evaluate(suite, "unguided", tmp_path, episodes=1))
+        assert not results_path(tmp_path, "unguided").exists()
+    assert len(list(evaluate(suite, "unguided", tmp_path, episodes=1, executor=Local(1)))) == 1
 
 
 def test_results_of_another_protocol_are_not_mixed(suite, folder):
