@@ -238,9 +238,9 @@ class RecedingHorizon:
             return rest, ""
         margins = {k: float(v.margin(rest)) for k, v in self._judged(pursuit).parts().items()}
         worst = min(margins, key=lambda name: margins[name])
-        if margins[worst] <= 0 or plan.status is not Status.FEASIBLE:
+        if margins[worst] <= 0:
             return rest, f"in the rest of the plan {worst} has margin {margins[worst]:.3f}"
-        return rest, ""
+        return rest, "" if plan.status is Status.FEASIBLE else f"the plan is {plan.status}"
 
     def _lacking(self, pursuit: _Pursuit, state: Array, time: float) -> bool:
         """Whether something that must hold once has not, and does not here."""
@@ -261,6 +261,8 @@ class RecedingHorizon:
         """
         if not self.monitored:
             return plan, True, f"{plan.status}, not monitored"
+        if not bool(plan.trajectory.x.isfinite().all()):
+            return plan, False, f"{plan.status}: no candidate is finite"
         if plan.status is not Status.FEASIBLE:
             name = min(plan.margins, key=lambda key: plan.margins[key])
             evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"

@@ -129,16 +129,15 @@ class Planner:
         drivable = functools.partial(
             robot.drivable, max_speed=max_speed, effort=self.sampling.effort
         )
-        bent = tuple(part for part in judged.values() if not isinstance(part, SpeedLimit))
         request = Request(
             denoise=denoise,
             sampling=self.sampling,
             bend=robot.bend,
             drivable=drivable,
             parts=judged,
+            bending=without_speed_limits(everything),
             buffer=buffer,
             penalty=everything.soft(weight=1.0, buffer=buffer),
-            bending=All(bent).soft(weight=1.0, buffer=buffer),
             t_start=t_start,
             max_speed=max_speed,
             visits=robot.visits(judged),
@@ -228,6 +227,14 @@ def repair(candidates: Trajectory, demand: Hard, bend: Bend) -> Trajectory:
     return bend.along(candidates, projected.trajectory)
 
 
+def without_speed_limits(constraint: Constraint) -> Constraint:
+    """The terms of a conjunction but for the speed limits among them."""
+    if not isinstance(constraint, All):
+        return constraint
+    others = (term for term in constraint.terms if not isinstance(term, SpeedLimit))
+    return replace(constraint, terms=tuple(without_speed_limits(term) for term in others))
+
+
 def speed_limit(judged: Mapping[str, Constraint], share: float = SPEED_SHARE) -> float | None:
     """A share of the lowest of the speed limits among the parts [m/s], if there is one."""
     limits = [part.limit for part in judged.values() if isinstance(part, SpeedLimit)]
@@ -248,13 +255,16 @@ def ranked(
     """All candidates, the best first: their index, exact margins, and whether they are feasible.
 
     Among the feasible, margins up to ``ENOUGH`` count, then the shorter time; then come the others,
-    the least violating first. A margin that is not a number violates without bound.
+    the least violating first. A margin that is not a number violates without bound, and what is
+    not finite comes last.
     """
     table = {name: part.margin(candidates) for name, part in judged.items()}
     worst = torch.stack(list(table.values())).nan_to_num(nan=-torch.inf).amin(0)  # (N,)
     duration = candidates.times[:, -1]
-    feasible = worst > 0
-    score = worst.clamp_max(ENOUGH) + feasible * (1 - 1e-3 * duration)
+    finite = candidates.x.isfinite().flatten(1).all(1)
+    feasible = (worst > 0) & finite
+    score = worst.clamp(torch.finfo(worst.dtype).min, ENOUGH) + feasible * (1 - 1e-3 * duration)
+    score = score.where(finite, -torch.inf)
     return [
         (k, {name: float(margin[k]) for name, margin in table.items()}, bool(feasible[k]))
         for k in score.argsort(descending=True, stable=True).tolist()

@@ -221,10 +221,12 @@ def append_row(path: str | Path, row: Row) -> None:
 
 @contextmanager
 def sole_writer(path: str | Path) -> Iterator[None]:
-    """Keep other processes from adding rows to a results file meanwhile, dead ones not.
+    """Keep other processes from adding rows to a results file meanwhile.
+
+    The lock of a process that died is free.
 
     Raises:
-        ProtocolError: one that lives does.
+        ProtocolError: another process adds rows to it.
     """
     lock = FileLock(f"{path}.lock", timeout=0)
     try:

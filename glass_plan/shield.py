@@ -26,7 +26,7 @@ class Shield:
     """Lets actions pass that leave a way out.
 
     Args:
-        safety: what must always hold, what stands included.
+        safety: what must always hold, walls or a robot's own limits included.
         tracker: of the robot.
     """
 
@@ -45,7 +45,7 @@ class Shield:
         with torch.inference_mode():
             if self.safety.margin(self.tracker.backup(state, action, time)) >= room:
                 return action, False
-            evasions, backups = self.tracker.evasions(state, time)
+            evasions, backups = self.tracker.evasions(state, action, time)
             margins = self.safety.margin(backups)
             harm = self.safety.violation(backups, buffer=room)
         best = int(margins.argmax() if (margins >= room).any() else harm.argmin())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from glass_plan.bodies import tool_way
 from glass_plan.layout import Channel, Layout, Sphere, Trajectory
-from glass_plan.robots import panda_body
+from glass_plan.robots import PANDA, panda_body
 
 CHANNELS = (
     Channel("joints", 7, "rad"),
@@ -49,3 +50,27 @@ def at_rest(joints: tuple[float, ...], layout: Layout, *, length: int = 2) -> Tr
     x[:, :7] = torch.tensor(joints, dtype=torch.float64)
     x[:, 7], x[:, 9], x[:, 11], x[:, 15] = 0.02, 5.0, 1.0, 0.1
     return Trajectory(x, layout)
+
+
+GRASP = 20
+"""Waypoint of ``carrying`` at which the gripper is closed."""
+
+
+def carrying(drift: tuple[float, float, float] = (0.0, 0.0, 0.0), length: int = 48) -> Trajectory:
+    """The tool goes down to an object, and carries it on: (1, length, D) of ``PANDA``.
+
+    The object is drawn as one that has drifted by so much [m] when it is taken.
+    """
+    x = torch.zeros(1, length, PANDA.dim, dtype=torch.float64)
+    x[..., :7] = torch.tensor(READY, dtype=torch.float64)
+    x[..., 1] += 0.4 * torch.sin(torch.linspace(0, torch.pi, length, dtype=torch.float64))
+    x[..., 0] += torch.linspace(0, 0.8, length, dtype=torch.float64)
+    x[..., 7] = 0.04
+    x[:, GRASP:, 7] = 0.02
+    x[..., PANDA.slice("dt")] = 0.1
+    where, tool = PANDA.slice("object"), tool_way(Trajectory(x, PANDA))
+    x[..., where] = tool[:, GRASP : GRASP + 1]
+    x[:, GRASP:, where] = tool[:, GRASP:]
+    gone = torch.linspace(0, 1, GRASP + 1, dtype=torch.float64)[:, None]
+    x[:, : GRASP + 1, where] += (gone - 1) * torch.tensor(drift, dtype=torch.float64)
+    return Trajectory(x, PANDA)

@@ -22,12 +22,12 @@ from glass_plan.layout import Trajectory
 from glass_plan.methods import Sampling
 from glass_plan.mppi import Mppi
 from glass_plan.planner import Planner
-from glass_plan.records import Plan, Status
+from glass_plan.records import Outcome, Plan, Status
 from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
-from glass_plan.trackers.arm import CLOSED, LEAD, OPEN, commands
+from glass_plan.trackers.arm import CLOSED, FADES, LEAD, OPEN, commands
 from tests import tiny
-from tests.arms import READY
+from tests.arms import READY, carrying
 
 CONFIG = msgspec.structs.replace(tiny.ARM, horizon=32, spacing=0.02)
 WORLD = CONFIG.world
@@ -163,6 +163,33 @@ def test_a_gripper_lets_go_where_its_small_opening_ends():
     assert commands(np.array([0.035, 0.03, 0.02, 0.02])).tolist() == 4 * [CLOSED]
 
 
+def test_a_gripper_goes_on_with_what_is_under_way_and_with_nothing_else():
+    closing = np.array([0.034, 0.03, 0.025, 0.021, 0.02, 0.02, 0.02])
+    letting_go = np.array([0.024, 0.027, 0.03, 0.034, 0.038, 0.04, 0.04])
+    assert commands(closing).tolist() == 7 * [CLOSED]
+    assert commands(letting_go).tolist() == 7 * [OPEN]
+    carrying = np.concatenate([[0.02], np.full(20, 0.0208), np.linspace(0.021, 0.027, 6)])
+    assert commands(carrying).tolist()[:20] == 20 * [CLOSED]
+    above = np.concatenate([[0.04], np.full(20, 0.0379), np.linspace(0.037, 0.02, 6)])
+    assert commands(above).tolist()[:20] == 20 * [OPEN]
+
+
+@pytest.mark.parametrize("left", [2.0, 0.2])
+def test_what_is_left_of_a_plan_begins_here_and_ends_with_it(left):
+    way = swing(dt=0.1, turn=0.5)
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    here = follower._at(follower.end - left)
+    here[0] += 0.01
+    rest = follower.rest(here, follower.end - left, 5.0)
+    assert rest.x[0, :11].tolist() == pytest.approx(here.tolist())
+    assert rest.x[-1, :11].tolist() == pytest.approx(way.x[0, -1, :11].tolist())
+    assert float(rest.times[0]) == 5.0
+    if left > FADES:
+        speed = torch.diff(tool_way(rest), dim=0).norm(dim=-1) / rest.dt[:-1]
+        planned = torch.diff(tool_way(way)[0], dim=0).norm(dim=-1) / way.dt[0, :-1]
+        assert float(speed.max()) < float(planned.max()) + 0.02
+
+
 def test_the_state_is_read_from_an_observation():
     arms = tracker(embodiment(CONFIG), PANDA)
     assert arms.state(observation()) == pytest.approx(STATE)
@@ -236,6 +263,24 @@ def test_methods_for_a_point_refuse_an_arm(planner, method):
         planner.with_sampling(sampling).plan(STATE, (0.0, 0.3, 0.2))
 
 
+def test_an_arm_is_shielded(planner):
+    tool = tool_way(swing())[0, 0]
+    wall = Avoid(Ball((float(tool[0]), float(tool[1]), float(tool[2]) - 0.05), 0.03))
+    controller = RecedingHorizon(planner, wall, fallback="follow", shield=True)
+    controller.reset((0.0, 0.3, 0.2), seed=0)
+    for k in range(4):
+        action = controller.act(observation(), 0.05 * k)
+        assert action.shape == (8,)
+    assert Outcome.SHIELDED in {decision.outcome for decision in controller.decisions}
+
+
+def test_what_lies_is_taken_where_it_lies(arm):
+    drifting = carrying((0.01, 0.0, 0.0))
+    settled = arm.settled(drifting)
+    assert torch.equal(settled.channel("object")[:, 15], settled.channel("object")[:, 0])
+    assert not torch.equal(settled.channel("joints"), drifting.channel("joints"))
+
+
 def test_mppi_refuses_an_arm(planner):
     with pytest.raises(RequestError, match="point mass only, got Arm"):
         Mppi(planner, None)
@@ -254,6 +299,10 @@ def test_an_arm_that_lost_its_object_lets_go_and_goes_back():
     assert steps.max() <= 0.05 * 0.2 * 1.01
     slower = tracker(embodiment(CONFIG), PANDA, max_speed=0.1).retreat(driven)
     assert len(slower) > 1.5 * len(back)
+    lifted = np.concatenate([driven[:20], driven[20:14:-1]])  # there, and a little way back
+    lifted[20:, 7] = 0.0
+    places = follow.tool(np.stack([[*action[:7], *lost[7:]] for action in follow.retreat(lifted)]))
+    assert np.linalg.norm(places[-1] - places[0]) > 0.099
     held = driven.copy()
     held[-1, -3:] = follow.tool(driven)[-1] + 0.01
     assert follow.retreat(held) == []

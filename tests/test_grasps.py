@@ -8,34 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from glass_plan.bodies import tool_way
-from glass_plan.embodiments.grasps import FARTHEST, taken_where_it_lies, works
+from glass_plan.bodies import tool_way, turns_of_tool
+from glass_plan.embodiments.grasps import FADE, FARTHEST, STRAIGHT, taken_where_it_lies, works
 from glass_plan.layout import Trajectory
 from glass_plan.robots import PANDA
-from tests.arms import READY
-
-GRASP, LENGTH = 20, 48
-OBJECT = PANDA.slice("object")
-
-
-def carrying(drift=(0.0, 0.0, 0.0), width=0.02):
-    """Two joints turn down to an object, which the tool then carries; the first stays.
-
-    The object is drawn as one that has drifted when it is taken.
-    """
-    x = torch.zeros(1, LENGTH, PANDA.dim, dtype=torch.float64)
-    x[..., :7] = torch.tensor(READY, dtype=torch.float64)
-    x[..., 1] += 0.4 * torch.sin(torch.linspace(0, torch.pi, LENGTH, dtype=torch.float64))
-    x[..., 0] += torch.linspace(0, 0.8, LENGTH, dtype=torch.float64)
-    x[..., 7] = 0.04
-    x[:, GRASP:, 7] = width
-    x[..., PANDA.slice("dt")] = 0.1
-    tool = tool_way(Trajectory(x, PANDA))
-    x[..., OBJECT] = tool[:, GRASP : GRASP + 1]
-    x[:, GRASP:, OBJECT] = tool[:, GRASP:]
-    gone = torch.linspace(0, 1, GRASP + 1, dtype=torch.float64)[:, None]
-    x[:, : GRASP + 1, OBJECT] += (gone - 1) * torch.tensor(drift, dtype=torch.float64)
-    return Trajectory(x, PANDA)
+from tests.arms import GRASP, carrying
 
 
 def test_a_gripper_works_where_it_changes_however_slowly():
@@ -81,7 +58,21 @@ def test_the_tool_comes_to_an_object_that_the_plan_has_elsewhere():
     assert torch.equal(taken.x[:, [0, -1]], drawn.x[:, [0, -1]])
     turned = (taken.channel("joints") - drawn.channel("joints"))[0].norm(dim=-1)
     assert float(turned.max()) < 0.1
-    assert float(turned[-3:].max()) < 0.2 * float(turned.max())
+    gone = tool_way(drawn)[0].diff(dim=0).norm(dim=-1).cumsum(0)
+    fading = int((gone > gone[told - 1] + STRAIGHT + FADE).nonzero()[0])
+    assert float(turned[fading + 1]) < 0.7 * float(turned.max())
+
+
+@pytest.mark.parametrize("length", [0.01, 0.03])
+def test_the_joints_turn_so_that_the_tool_moves_as_far(length):
+    here = carrying().x[0, [5, 30]]
+    shift = length * torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.6, -0.8]], dtype=torch.float64)
+    turned = here.clone()
+    turned[:, :7] += turns_of_tool(PANDA, here, shift)
+    moved = tool_way(Trajectory(turned[:, None], PANDA)) - tool_way(
+        Trajectory(here[:, None], PANDA)
+    )
+    assert float((moved[:, 0] - shift).norm(dim=-1).max()) < 0.06 * length
 
 
 def test_an_object_that_stays_is_taken_as_it_was_drawn():
@@ -96,7 +87,8 @@ def test_what_is_held_from_the_start_or_never_or_far_off_is_left_alone():
     held = replace(drifting, x=x)
     opened = replace(drifting, x=torch.where(torch.arange(PANDA.dim) == 7, 0.04, x))
     far = carrying((1.2 * FARTHEST, 0.0, 0.0))
-    for drawn in (held, opened, far):
+    cut = replace(drifting, x=drifting.x[:, : GRASP + 1])  # it ends with the grasp
+    for drawn in (held, opened, far, cut):
         assert torch.equal(taken_where_it_lies(drawn).x, drawn.x)
 
 

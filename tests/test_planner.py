@@ -22,7 +22,7 @@ from glass_plan.constraints import (
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout, Trajectory
 from glass_plan.methods import Sampling
-from glass_plan.planner import ENOUGH, Planner, choose
+from glass_plan.planner import ENOUGH, Planner, choose, ranked, without_speed_limits
 from glass_plan.progress import remainder
 from glass_plan.records import Status
 from glass_plan.strengths import Constant, Ramp, Window
@@ -295,6 +295,32 @@ def test_a_candidate_without_a_margin_is_never_chosen(planner):
     best, margins, feasible = choose(candidates, {"far": Avoid(Ball((0.5, 0.0), 0.1))})
     assert (best, feasible) == (1, True)
     assert margins["far"] > 0
+
+
+def test_a_candidate_that_is_not_finite_comes_last(planner):
+    candidates = lines(planner, [0.5, float("nan"), 0.0], [float("inf"), 0.1, 0.1])
+    hopeless = {"far": Avoid(Ball((0.5, 0.0), 0.1)), "nothing": Reach(Ball((50.0, 0.0), 0.1))}
+    order = [k for k, _, _ in ranked(candidates, hopeless)]
+    assert order[0] == 2
+    assert choose(lines(planner, [0.5], [float("inf")]), hopeless)[2] is False
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        DISC & Prefer(Reach(Ball((0.0, 1.0), 0.2))) & SpeedLimit(1.0),
+        All((All((DISC, SpeedLimit(1.0))), Prefer(Reach(Ball((0.0, 1.0), 0.2))))),
+    ],
+    ids=["flat", "nested"],
+)
+def test_ways_are_bent_for_everything_but_speed_limits(planner, asked):
+    ways = lines(planner, [0.0, 0.1], [0.1, 0.1])
+    ways.x[..., ways.layout.slice("velocity")] = 3.0
+    everything = planner.judged(DISC & Prefer(Reach(Ball((0.0, 1.0), 0.2))))
+    bent = without_speed_limits(planner.judged(asked))
+    expected = everything.soft()(ways)
+    torch.testing.assert_close(bent.soft()(ways), expected)
+    assert bool((planner.judged(asked).soft()(ways) < expected - 1).all())
 
 
 @pytest.mark.parametrize("wrong", [Ball((0, 0), 0.3), "avoid", [Avoid(Ball((0, 0), 0.3))]])

@@ -36,7 +36,11 @@ class Embodiment(Protocol):
         ...
 
     def settled(self, trajectory: Trajectory) -> Trajectory:
-        """The trajectory without a model's jitter: what lies stays, and the end is at rest."""
+        """The trajectory without a model's jitter: what lies stays, and the end is at rest.
+
+        Args:
+            trajectory: (N, H, D).
+        """
         ...
 
     def visits(self, judged: Mapping[str, Constraint]) -> Visits | None:

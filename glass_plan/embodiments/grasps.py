@@ -23,11 +23,11 @@ from glass_plan.layout import Trajectory
 Array = NDArray[np.float64]
 
 GRIP = 4e-3
-"""A gripper works where its way changes by more [m]. While it holds it wavers by up to 2 mm; it
-lets go by 7 mm at least, since a demonstration of stacking ends before it is open."""
+"""A gripper works where its width changes by more [m]. While it holds it wavers by up to 2 mm; it
+lets go by 6.6 mm at least, since a demonstration of stacking ends before it is open."""
 BEGINS, CLOSES, ENDS = 0.1, 0.6, 0.9
-"""Shares of a gripper's way: at the first its work begins, at the last it is done; when a gripper
-that closes is told to, the tool has come down."""
+"""Shares of a change of width: at the first the gripper's work begins, at the last it is done; at
+the other a gripper that closes is told to, since the tool has come down then."""
 STRAIGHT = 0.04
 """Way of the tool [m] before and after the gripper works that is not bent."""
 FADE = 0.1
@@ -50,23 +50,22 @@ class Work(NamedTuple):
 
 
 def works(gripper: Array) -> list[Work]:
-    """All openings and closings of a gripper's way (H,) [m], in order.
+    """All openings and closings of a gripper by its widths (H,) [m], in order.
 
     An opening is told at its end: a demonstration may end when an object is let go.
     """
     found = []
     for begin, end in itertools.pairwise(_turns(gripper)):
         done = (gripper[begin : end + 1] - gripper[begin]) / (gripper[end] - gripper[begin])
-        first = begin + int(np.flatnonzero(done <= BEGINS)[-1])
-        last = begin + int((done >= ENDS).argmax())
+        first = int(np.flatnonzero(done <= BEGINS)[-1])
+        told, last = (first + int((done[first:] >= share).argmax()) for share in (CLOSES, ENDS))
         opens = bool(gripper[end] > gripper[begin])
-        told = last if opens else begin + int((done >= CLOSES).argmax())
-        found.append(Work(first, told, last, opens))
+        found.append(Work(begin + first, begin + (last if opens else told), begin + last, opens))
     return found
 
 
 def _turns(values: Array) -> list[int]:
-    """Where a way turns that then changes by more than ``GRIP``, its begin and end included."""
+    """Where values turn that then change by more than ``GRIP``, begin and end included."""
     turns, top, low, heading = list[int](), 0, 0, 0
     for k, value in enumerate(values.tolist()):
         top = k if value >= values[top] else top
@@ -86,10 +85,9 @@ def held_still(trajectory: Trajectory) -> Bool[Tensor, "N H"]:
     How the tool comes there and leaves is the prior's to know: from the side it would push the
     object away.
     """
-    gripper = trajectory.channel("gripper").squeeze(-1)
-    grips = torch.zeros_like(gripper, dtype=torch.bool)
-    for n, way in enumerate(_ways(trajectory)):
-        for work in works(way):
+    grips = torch.zeros(trajectory.x.shape[:-1], dtype=torch.bool, device=trajectory.x.device)
+    for n, widths in enumerate(_widths(trajectory)):
+        for work in works(widths):
             grips[n, work.first : work.last + 1] = True
     with torch.no_grad():
         gone = _gone(tool_way(trajectory))
@@ -117,34 +115,33 @@ def taken_where_it_lies(trajectory: Trajectory) -> Trajectory:
     Args:
         trajectory: (N, H, D).
     """
-    told = [_taken(way) for way in _ways(trajectory)]
-    rows = torch.tensor([n for n, k in enumerate(told) if k > 0], dtype=torch.int64)
-    if not len(rows):
-        return trajectory
     x, layout = trajectory.x, trajectory.layout
-    at = torch.tensor([k for k in told if k > 0])
+    told = [_taken_at(widths) for widths in _widths(trajectory)]
+    inside = [0 < k < x.shape[1] - 1 for k in told]
+    if not any(inside):
+        return trajectory
+    rows = torch.tensor(inside).nonzero()[:, 0]
+    at, each = torch.tensor(told)[rows], torch.arange(len(rows))
     some = replace(trajectory, x=x[rows])
     place = some.channel("object")
-    off = place[:, 0] - place[torch.arange(len(rows)), at]
+    off = place[:, 0] - place[each, at]
     near = off.norm(dim=-1, keepdim=True) < FARTHEST
-    off = off * near
+    turn = turns_of_tool(layout, some.x[each, at].detach(), off.where(near, 0.0))
     share = _share_of_grasp(_gone(tool_way(some)), at)
-    turn = turns_of_tool(layout, some.x[torch.arange(len(rows)), at].detach(), off)
     moved = some.x.clone()
     moved[..., layout.slice("joints")] += share[..., None] * turn[:, None]
     led = object_in_hand(some, replace(some, x=moved))
-    lies = (torch.arange(x.shape[1]) <= at[:, None])[..., None].to(x.device)
-    still = torch.where(
-        lies & (off != 0).any(-1)[:, None, None], place[:, :1], led.channel("object")
-    )
+    lies = (torch.arange(x.shape[1]) <= at[:, None]).to(x.device) & near
     result = x.clone()
     result[rows] = led.x
-    result[rows, :, layout.slice("object")] = still
+    result[rows, :, layout.slice("object")] = torch.where(
+        lies[..., None], place[:, :1], led.channel("object")
+    )
     return replace(trajectory, x=result)
 
 
-def _taken(gripper: Array) -> int:
-    """Waypoint at which an open gripper is first told to close; 0 if it never is."""
+def _taken_at(gripper: Array) -> int:
+    """Waypoint at which a gripper is told to close, if that is its first work; else 0."""
     first = next(iter(works(gripper)), None)
     return 0 if first is None or first.opens else first.told
 
@@ -158,7 +155,7 @@ def _share_of_grasp(gone: Float[Tensor, "N H"], at: Tensor) -> Float[Tensor, "N 
     return torch.exp(-0.5 * away**2) * before.clamp_max(1) * after.clamp_max(1)
 
 
-def _ways(trajectory: Trajectory) -> Array:
+def _widths(trajectory: Trajectory) -> Array:
     """Of the grippers, (N, H) [m]."""
     return trajectory.channel("gripper").squeeze(-1).detach().double().cpu().numpy()
 

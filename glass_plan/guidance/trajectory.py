@@ -46,14 +46,14 @@ class Bend:
             makes of them.
         scale: units of that channel that are worth a metre.
         smoothing: way [m] over which a displacement spreads.
-        fixed: waypoints (..., H) of a trajectory that must not move.
+        fixed: waypoints (N, H) of trajectories that must not move.
         along: what moves along with the channel; it is given the trajectory before and after.
     """
 
     channel: str = "position"
     scale: float = 1.0
     smoothing: float = 0.3
-    fixed: Callable[[Trajectory], Bool[Tensor, "... H"]] = ends
+    fixed: Callable[[Trajectory], Bool[Tensor, "N H"]] = ends
     along: Callable[[Trajectory, Trajectory], Trajectory] = unchanged
 
     def moved(self, trajectory: Trajectory, way: Float[Tensor, "N H C"]) -> Trajectory:

@@ -94,10 +94,11 @@ class Request:
         bend: what guidance may move.
         drivable: gives a path the speeds that the robot drives it at.
         parts: what must hold, the walls included, by name.
+        bending: everything that ways are bent for, preferences included: all but speed limits,
+            which ``drivable`` sees to. The gradient of one makes a way shorter, and an arm's, whose
+            waypoints are close in time, grows without bound.
         buffer: margin that guidance asks for beyond each constraint's own [m].
         penalty: log-potential of all of them over flow time, to be raised.
-        bending: the same without speed limits, which ``drivable`` sees to: against one, a way that
-            is not yet driven at other speeds would be bent to a shorter one.
         t_start: plan time of the first waypoint [s].
         max_speed: [m/s] that is declared, if any is.
         visits: leads to regions that are missed, if any are asked for.
@@ -113,9 +114,9 @@ class Request:
     bend: Bend
     drivable: Callable[[Trajectory], Trajectory]
     parts: Mapping[str, Constraint]
+    bending: Constraint
     buffer: float
     penalty: Reward
-    bending: Reward
     t_start: float
     max_speed: float | None
     visits: Visits | None

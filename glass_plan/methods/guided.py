@@ -14,10 +14,11 @@ from glass_plan.methods.base import Draw, Request
 
 
 def _guided(request: Request, combine: Combiner) -> Draw:
-    """ODE steps; every constraint has a gradient of its own."""
+    """ODE steps; every constraint that bends ways has a gradient of its own."""
     schedule, buffer = request.denoise.prior.schedule, request.buffer
     rewards = [
-        request.potential(part.soft(weight=1.0, buffer=buffer)) for part in request.parts.values()
+        request.potential(part.soft(weight=1.0, buffer=buffer))
+        for part in request.bending.parts().values()
     ]
     guide = GradientGuide(rewards, schedule, combine=combine)
     return Draw.of(request.run(kernels.Ode(Guided(request.denoise, guide), schedule)))

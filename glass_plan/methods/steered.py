@@ -11,8 +11,8 @@ from glass_plan.methods.base import Draw, Request
 def glass_fks(request: Request) -> Draw:
     """GLASS transitions with the prox in the denoiser's place, inside Feynman-Kac steering.
 
-    Look-aheads and the prox take the penalty of their own flow time; the target, and the archive's
-    order, that of t = 1.
+    Look-aheads and the prox take the penalty of their own flow time, the prox without speed limits;
+    the target, and the archive's order, that of t = 1.
     """
     sampling, prior = request.sampling, request.denoise.prior
 
@@ -24,7 +24,7 @@ def glass_fks(request: Request) -> Draw:
     reward = request.potential(target)
     prox = TrajectoryProx(
         request.denoise,
-        request.bending,
+        request.bending.soft(weight=1.0, buffer=request.buffer),
         request.drivable,
         request.bend,
         request.t_start,

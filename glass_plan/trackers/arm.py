@@ -32,10 +32,14 @@ FADES = 0.5
 """How long [s] it takes an arm to come back to its plan, as it is foreseen."""
 CLOSED, OPEN = -1.0, 1.0
 """Commands of the gripper."""
+STOPS = 0.035
+"""How long joints that are told to stay go on at their speed, about [s]: seen in ManiSkill."""
 FINE, REST = 0.01, 0.3
 """Step at which an arm is foreseen that is stopped, and how long it is watched [s]."""
 PUSH, PUSHED = 0.15, 0.02
 """Length of an evasive push [s], and how far off its target is [m]."""
+UNDER_WAY = 6
+"""Waypoints in which a gripper's work that is under way is done: a whole one takes three to six."""
 THERE = 0.02
 """Distance [m] from its goal at which the object has arrived."""
 
@@ -60,7 +64,7 @@ class ArmTracker:
     layout: Layout
     dt: float
     max_speed: float | None = None
-    shield_margin: ClassVar[float] = 0.005
+    shield_margin: ClassVar[float] = 0.005  # an arm ends up to 3 mm nearer than its plan
 
     def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
         """(S,) joints [rad], mean way of the fingers [m] and the object's place [m].
@@ -94,33 +98,47 @@ class ArmTracker:
         return np.array([*state[: self.joints], held(state[self.joints])])
 
     def backup(self, state: Array, action: Array, time: float) -> Trajectory:
-        """By the lag of the joints: after targets for one step, the joints stay where they are."""
-        asked = self._halted(state, action[None, : self.joints], round(self.dt / FINE), time)
-        return replace(asked, x=asked.x[0])
+        """By the lag of the joints: after targets for one step, they are told to stay."""
+        asked = action[None, : self.joints] - state[: self.joints]
+        backup = self._halted(state, asked, round(self.dt / FINE), 0.0 * asked, time)
+        return replace(backup, x=backup.x[0])
 
-    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
-        """Staying, or pushing the tool in one of 26 directions for ``PUSH`` before."""
+    def evasions(self, state: Array, action: Array, time: float) -> tuple[Array, Trajectory]:
+        """Staying, or a push of the tool in one of 26 directions; the gripper as it is asked.
+
+        The joints are taken to move as fast as the action that is asked for goes on with.
+        """
         sides = np.array([s for s in itertools.product((-1.0, 0.0, 1.0), repeat=3) if any(s)])
-        ways = PUSHED * sides / np.linalg.norm(sides, axis=1, keepdims=True)
-        x = torch.zeros(len(ways), self.layout.dim, dtype=torch.float64)
+        shifts = PUSHED * sides / np.linalg.norm(sides, axis=1, keepdims=True)
+        x = torch.zeros(len(shifts), self.layout.dim, dtype=torch.float64)
         x[:, self.layout.columns(self.layout.start)] = torch.from_numpy(state)
-        turns = turns_of_tool(self.layout, x, torch.from_numpy(ways)).numpy()
-        joints = state[: self.joints] + np.concatenate([np.zeros((1, self.joints)), turns])
-        gripper = np.full((len(joints), 1), held(state[self.joints]))
-        steps = round(PUSH / FINE)
-        return np.hstack([joints, gripper]), self._halted(state, joints, steps, time)
+        pushes = turns_of_tool(self.layout, x, torch.from_numpy(shifts)).numpy()
+        turns = np.concatenate([np.zeros((1, self.joints)), pushes])
+        gripper = np.full((len(turns), 1), action[-1])
+        moving = (action[: self.joints] - state[: self.joints]) / LEAD
+        backups = self._halted(state, turns, round(PUSH / FINE), moving, time)
+        return np.hstack([state[: self.joints] + turns, gripper]), backups
 
-    def _halted(self, state: Array, joints: Array, steps: int, time: float) -> Trajectory:
-        """What comes of targets (N, J) that are withdrawn after so many steps of ``FINE``."""
-        count = steps + round(REST / FINE)
-        share = 1 - np.exp(-FINE * np.minimum(np.arange(count + 1), steps) / LEAD)
-        start = torch.from_numpy(np.tile(state, (len(joints), count + 1, 1)))
+    def _halted(
+        self, state: Array, turns: Array, steps: int, moving: Array, time: float
+    ) -> Trajectory:
+        """What comes of targets so far off (N, J) that are withdrawn after steps of ``FINE``.
+
+        Joints that are told to stay go on for ``STOPS`` times their speed; ``moving`` is what they
+        have at first [rad/s].
+        """
+        times = FINE * np.arange(steps + round(REST / FINE) + 1)
+        acts = np.minimum(times, FINE * steps)
+        speed = np.exp(-FINE * steps / LEAD) / LEAD  # a share of what is left a second
+        share = 1 - np.exp(-acts / LEAD) + speed * STOPS * (1 - np.exp(-(times - acts) / STOPS))
+        drift = STOPS * (1 - np.exp(-times / STOPS))[:, None] * moving
+        start = torch.from_numpy(np.tile(state, (len(turns), len(times), 1)))
         x = torch.zeros(*start.shape[:2], self.layout.dim, dtype=torch.float64)
         x[..., self.layout.columns(self.layout.start)] = start
         x[..., self.layout.slice("dt")] = FINE
         before = Trajectory(x, self.layout, t_start=time)
         after = x.clone()
-        turned = share[:, None] * (joints - state[: self.joints])[:, None]
+        turned = share[:, None] * turns[:, None] + drift
         after[..., self.layout.slice("joints")] += torch.from_numpy(turned)
         return object_in_hand(before, replace(before, x=after))
 
@@ -133,7 +151,9 @@ class ArmTracker:
         step = np.linalg.norm(np.diff(tools[::-1], axis=0), axis=1)
         gone = np.concatenate([[0.0], step.cumsum()])  # on the way back
         pace = self.dt * min(BACK_SPEED, self.max_speed or BACK_SPEED)
-        asked = np.arange(pace, min(BACK, gone[-1]) + pace, pace)
+        away = np.linalg.norm(tools[::-1] - tools[-1], axis=1)
+        end = gone[int((away > BACK).argmax())] if (away > BACK).any() else gone[-1]
+        asked = np.arange(pace, end + pace, pace)
         columns = [np.interp(asked, gone, column[::-1]) for column in driven.T[: self.joints]]
         joints = [here[: self.joints]] * LET_GO + list(np.stack(columns, axis=-1))
         return [np.array([*row, OPEN]) for row in joints]
@@ -176,7 +196,7 @@ class ArmFollower:
     def _from(self, state: Array, times: Array) -> Array:
         """States (K, S) of the plan, from the present one on: what is off fades over ``FADES``."""
         states = self._at(times)
-        off = np.clip(1 - (times - times[0]) / FADES, 0, 1)
+        off = np.clip(1 - (times - times[0]) / min(FADES, times[-1] - times[0]), 0, 1)
         states += off[:, None] * (state - states[0])
         return states
 
@@ -217,8 +237,12 @@ def held(gripper: float) -> float:
 
 
 def commands(gripper: Array) -> Array:
-    """Command from each waypoint on (H,), of a gripper's ways (H,) [m]."""
+    """Command from each waypoint on (H,), of a gripper's widths (H,) [m].
+
+    What is under way when a plan begins goes on.
+    """
     found = np.full(len(gripper), held(gripper[0]))
     for work in works(gripper):
-        found[work.told if work.first > 0 else 0 :] = OPEN if work.opens else CLOSED
+        under_way = work.first == 0 and work.told <= UNDER_WAY
+        found[0 if under_way else work.told :] = OPEN if work.opens else CLOSED
     return found

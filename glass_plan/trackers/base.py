@@ -65,8 +65,8 @@ class Tracker(Protocol):
         """The robot after an action (A,) for one control step, and then brought to rest, (K, D)."""
         ...
 
-    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
-        """Actions (N, A) to take instead of one that is not safe, and what comes of each.
+    def evasions(self, state: Array, action: Array, time: float) -> tuple[Array, Trajectory]:
+        """Actions (N, A) to take instead of one (A,) that is not safe, and what comes of each.
 
         The first brings the robot to rest, the others push it for a while before, (N, K, D).
         """

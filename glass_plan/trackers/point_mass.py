@@ -66,7 +66,7 @@ class PointMassTracker:
         backup = self._braked(state, asked, once, time)
         return replace(backup, x=backup.x[0])
 
-    def evasions(self, state: Array, time: float) -> tuple[Array, Trajectory]:
+    def evasions(self, state: Array, action: Array, time: float) -> tuple[Array, Trajectory]:
         """Braking, or full force in one of ``DIRECTIONS`` for one of ``PUSHES`` before."""
         angle = 2 * math.pi * torch.arange(DIRECTIONS, dtype=torch.float64) / DIRECTIONS
         unit = torch.stack([angle.cos(), angle.sin()], -1)

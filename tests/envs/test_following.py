@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,10 +11,12 @@ from glass_envs.maniskill.tasks import TASKS
 from glass_envs.maniskill.waypoints import panda_reading
 from glass_envs.maniskill.world import ManiSkill
 from glass_envs.recipes import ARM_RECIPES, prior_config
+from glass_plan.bodies import tool_way
 from glass_plan.data import Recorded
 from glass_plan.embodiments import embodiment
 from glass_plan.layout import Trajectory
 from glass_plan.records import Plan, Status
+from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
 from glass_plan.windows import Windows
 from tests.envs.arms import needs_maniskill
@@ -57,3 +60,28 @@ def test_a_demonstration_followed_as_a_plan_does_its_task(task):
     env.close()
     assert info["success"]
     assert farthest < 0.05  # the object counts double
+
+
+def test_an_arm_comes_to_rest_where_its_shield_reckons_with():
+    recipe, config = ARM_RECIPES["pickcube"], prior_config("pickcube")
+    env, arm = (
+        ManiSkill(recipe.task, control_mode="pd_joint_pos"),
+        tracker(embodiment(config), PANDA),
+    )
+    for seed in range(3):
+        observation, _ = env.reset(seed=seed)
+        begin = arm.state(observation)
+        speed = np.random.default_rng(seed).uniform(-0.5, 0.5, 7)
+        asked = [np.array([*(begin[:7] + speed * (0.05 * k + 0.1)), 1.0]) for k in range(9)]
+        for action in asked[:-1]:
+            observation, *_ = env.step(action)
+        before = arm.state(observation)
+        backup = arm.backup(before, asked[-1], 0.0)
+        observation, *_ = env.step(asked[-1])
+        for _ in range(6):
+            observation, *_ = env.step(arm.stop(arm.state(observation)))
+        there = np.stack([before, arm.state(observation)])
+        foreseen = tool_way(backup)[-1].numpy()
+        assert np.linalg.norm(arm.tool(there)[1] - foreseen) < 0.006
+        assert np.linalg.norm(arm.tool(there)[0] - foreseen) > 0.006
+    env.close()
