@@ -27,7 +27,7 @@ from glass_plan.robots import PANDA
 from glass_plan.trackers import tracker
 from glass_plan.trackers.arm import CLOSED, FADES, LEAD, OPEN, commands
 from tests import tiny
-from tests.arms import READY, carrying
+from tests.arms import GRASP, READY, carrying
 
 CONFIG = msgspec.structs.replace(tiny.ARM, horizon=32, spacing=0.02)
 WORLD = CONFIG.world
@@ -188,6 +188,18 @@ def test_what_is_left_of_a_plan_begins_here_and_ends_with_it(left):
         speed = torch.diff(tool_way(rest), dim=0).norm(dim=-1) / rest.dt[:-1]
         planned = torch.diff(tool_way(way)[0], dim=0).norm(dim=-1) / way.dt[0, :-1]
         assert float(speed.max()) < float(planned.max()) + 0.02
+
+
+def test_an_object_in_the_hand_is_foreseen_there():
+    way = carrying()
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(way))
+    now = float(way.times[0, GRASP + 4])
+    here = follower._at(now)
+    here[-3:] += (0.008, 0.0, -0.004)
+    rest = follower.rest(here, now, now)
+    apart = rest.channel("object") - tool_way(rest)
+    torch.testing.assert_close(apart, apart[:1].expand_as(apart), atol=1e-3, rtol=0)
+    assert float(apart[0].norm()) == pytest.approx(np.hypot(0.008, 0.004), abs=1e-3)
 
 
 def test_the_state_is_read_from_an_observation():

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from glass_plan.bodies import tool_way, turns_of_tool
-from glass_plan.embodiments.grasps import FADE, FARTHEST, STRAIGHT, taken_where_it_lies, works
+from glass_plan.embodiments.grasps import FADE, FARTHEST, STRAIGHT, placed, works
 from glass_plan.layout import Trajectory
 from glass_plan.robots import PANDA
 from tests.arms import GRASP, carrying
+
+OBJECT = PANDA.slice("object")
 
 
 def test_a_gripper_works_where_it_changes_however_slowly():
@@ -49,7 +51,7 @@ def test_a_waver_before_a_grasp_is_no_grasp():
 def test_the_tool_comes_to_an_object_that_the_plan_has_elsewhere():
     drift = (0.012, -0.009, 0.004)
     drawn = carrying(drift)
-    taken = taken_where_it_lies(drawn)
+    taken = placed(drawn)
     tool, place = tool_way(taken)[0], taken.channel("object")[0]
     told = works(drawn.channel("gripper")[0, :, 0].numpy())[0].told
     assert torch.equal(place[: told + 1], place[0].expand(told + 1, 3))
@@ -75,9 +77,28 @@ def test_the_joints_turn_so_that_the_tool_moves_as_far(length):
     assert float((moved[:, 0] - shift).norm(dim=-1).max()) < 0.06 * length
 
 
+@pytest.mark.parametrize("lets_go", [None, 24])
+def test_what_is_held_stays_in_the_hand_as_it_is_until_it_is_let_go(lets_go):
+    """A model draws it in the middle of the hand."""
+    carried = carrying().x[:, GRASP:]
+    goal = carried[0, -1, OBJECT].clone()
+    if lets_go is not None:
+        carried[:, lets_go:, 7] = 0.04
+        carried[:, lets_go:, OBJECT] = goal = carried[0, lets_go, OBJECT].clone()
+    in_hand = torch.tensor([0.01, -0.004, 0.006], dtype=torch.float64)
+    carried[:, 0, OBJECT] += in_hand
+    put = placed(Trajectory(carried, PANDA))
+    until = lets_go or carried.shape[1] - 1
+    apart = put.channel("object")[0] - tool_way(put)[0]
+    torch.testing.assert_close(apart[:until], in_hand.expand(until, 3))
+    assert float((apart[until] - in_hand).norm()) < 1e-3
+    torch.testing.assert_close(put.channel("object")[0, -1], goal)
+    assert torch.equal(put.x[:, 0], carried[:, 0])
+
+
 def test_an_object_that_stays_is_taken_as_it_was_drawn():
     drawn = carrying()
-    torch.testing.assert_close(taken_where_it_lies(drawn).x, drawn.x)
+    torch.testing.assert_close(placed(drawn).x, drawn.x)
 
 
 def test_what_is_held_from_the_start_or_never_or_far_off_is_left_alone():
@@ -89,11 +110,11 @@ def test_what_is_held_from_the_start_or_never_or_far_off_is_left_alone():
     far = carrying((1.2 * FARTHEST, 0.0, 0.0))
     cut = replace(drifting, x=drifting.x[:, : GRASP + 1])  # it ends with the grasp
     for drawn in (held, opened, far, cut):
-        assert torch.equal(taken_where_it_lies(drawn).x, drawn.x)
+        assert torch.equal(placed(drawn).x, drawn.x)
 
 
 def test_each_of_a_batch_is_led_by_itself():
     one, other = carrying((0.01, 0.0, 0.0)), carrying((0.0, -0.015, 0.0))
     both = replace(one, x=torch.cat([one.x, other.x]))
-    alone = torch.cat([taken_where_it_lies(one).x, taken_where_it_lies(other).x])
-    torch.testing.assert_close(taken_where_it_lies(both).x, alone)
+    alone = torch.cat([placed(one).x, placed(other).x])
+    torch.testing.assert_close(placed(both).x, alone)

@@ -10,7 +10,7 @@ import torch
 from glass_plan.bodies import tool_steps
 from glass_plan.checkpoint import ArmWorld, PriorConfig
 from glass_plan.constraints import All, Constraint, JointLimits
-from glass_plan.embodiments.grasps import held_still, object_in_hand, taken_where_it_lies
+from glass_plan.embodiments.grasps import held_still, object_in_hand, placed
 from glass_plan.errors import LayoutError
 from glass_plan.guidance import Bend, Visits
 from glass_plan.layout import Trajectory
@@ -47,7 +47,7 @@ class Arm:
         limits = JointLimits(low, high, channel="joints")
         self.standing: Constraint = limits.named("joint_limits")
         self.of_goals: Constraint = All(())
-        self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still, object_in_hand)
+        self.bend = Bend("joints", RADIANS_A_METRE, SPREAD, held_still, object_in_hand, placed)
         self.buffer = BUFFER
         self._near = config.spacing / 2 * RADIANS_A_METRE
 
@@ -70,8 +70,8 @@ class Arm:
         return replace(trajectory, x=x)
 
     def settled(self, trajectory: Trajectory) -> Trajectory:
-        """With the object taken where it lies, and the joints at rest once near their end."""
-        return settle(taken_where_it_lies(trajectory), self._near, "joints")
+        """With the object where it is, and the joints at rest once near their end."""
+        return settle(placed(trajectory), self._near, "joints")
 
     def visits(self, judged: Mapping[str, Constraint]) -> Visits | None:
         """None: no map of free space is known."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,9 +31,9 @@ the other a gripper that closes is told to, since the tool has come down then.""
 STRAIGHT = 0.04
 """Way of the tool [m] before and after the gripper works that is not bent."""
 FADE = 0.1
-"""Way of the tool [m] over which it comes back from an object that lies elsewhere to its plan."""
+"""Way of the tool [m] over which it comes back to its plan from where it was led."""
 FARTHEST = 0.03
-"""How far [m] an object may be from where a plan takes hold of it."""
+"""How far [m] an object may be from where a plan has it when it is taken or let go."""
 HOLDS = 0.035
 """Way of a finger from the middle [m] below which a gripper that does not move is meant to hold."""
 IN_HAND = 0.04
@@ -105,53 +105,68 @@ def object_in_hand(before: Trajectory, after: Trajectory) -> Trajectory:
     return replace(after, x=x)
 
 
-def taken_where_it_lies(trajectory: Trajectory) -> Trajectory:
-    """The tool led to where the object is when it is taken, and the object kept there till then.
+def placed(trajectory: Trajectory) -> Trajectory:
+    """The object put where it is, and the tool led to where that changes what has to be done.
 
-    A model draws an object that lies as one that drifts by a centimetre, and the tool goes along.
-    The joints are moved by the least way that brings the tool there (``turns_of_tool``), all alike
-    near the grasp and less and less away from it; ends stay.
+    A model draws an object that lies as one that drifts by a centimetre until it is taken, and one
+    that is held as one in the middle of the hand. Here it lies until then, or stays in the hand as
+    it is; the tool comes to it, or with it to where the plan lets it go or ends. The joints are
+    turned by the least that brings the tool there (``turns_of_tool``), all alike near that place
+    and less and less away from it; where a plan begins it stays, and the object where it ends.
 
     Args:
         trajectory: (N, H, D).
     """
-    x, layout = trajectory.x, trajectory.layout
-    told = [_taken_at(widths) for widths in _widths(trajectory)]
-    inside = [0 < k < x.shape[1] - 1 for k in told]
-    if not any(inside):
-        return trajectory
-    rows = torch.tensor(inside).nonzero()[:, 0]
-    at, each = torch.tensor(told)[rows], torch.arange(len(rows))
-    some = replace(trajectory, x=x[rows])
-    place = some.channel("object")
-    off = place[:, 0] - place[each, at]
+    last = trajectory.x.shape[1] - 1
+    first = [next(iter(works(widths)), None) for widths in _widths(trajectory)]
+    taken = [0 if work is None or work.opens else work.told for work in first]
+    let_go = [last if work is None or not work.opens else work.told for work in first]
+    tool, place = tool_way(trajectory)[:, 0], trajectory.channel("object")[:, 0]
+    closed = trajectory.channel("gripper")[:, 0, 0] < HOLDS
+    held = (closed & ((place - tool).norm(dim=-1) < IN_HAND)).tolist()
+    x = trajectory.x.clone()
+    for rows, at in (
+        ([n for n, k in enumerate(taken) if 0 < k < last], taken),
+        ([n for n, holds in enumerate(held) if holds], let_go),
+    ):
+        if rows:
+            some = replace(trajectory, x=x[rows])
+            x[rows] = _led(some, torch.tensor([at[n] for n in rows], device=x.device)).x
+    return replace(trajectory, x=x)
+
+
+def _led(trajectory: Trajectory, at: Int[Tensor, "N"]) -> Trajectory:
+    """Led so that tool and object, as they are in the beginning, fit at some waypoints."""
+    x, each = trajectory.x, torch.arange(len(trajectory.x))
+    tool, place = tool_way(trajectory), trajectory.channel("object")
+    in_hand = place[:, :1] - tool[:, :1]
+    holds = (in_hand.norm(dim=-1) < IN_HAND) & (trajectory.channel("gripper")[:, 0] < HOLDS)
+    off = torch.where(
+        holds, place[each, at] - tool[each, at] - in_hand[:, 0], place[:, 0] - place[each, at]
+    )
     near = off.norm(dim=-1, keepdim=True) < FARTHEST
-    turn = turns_of_tool(layout, some.x[each, at].detach(), off.where(near, 0.0))
-    share = _share_of_grasp(_gone(tool_way(some)), at)
-    moved = some.x.clone()
-    moved[..., layout.slice("joints")] += share[..., None] * turn[:, None]
-    led = object_in_hand(some, replace(some, x=moved))
-    lies = (torch.arange(x.shape[1]) <= at[:, None]).to(x.device) & near
-    result = x.clone()
-    result[rows] = led.x
-    result[rows, :, layout.slice("object")] = torch.where(
-        lies[..., None], place[:, :1], led.channel("object")
+    turns = turns_of_tool(trajectory.layout, x[each, at].detach(), off.where(near, 0.0))
+    share = _share_of_turn(_gone(tool), at)
+    moved = x.clone()
+    moved[..., trajectory.layout.slice("joints")] += share[..., None] * turns[:, None]
+    led = object_in_hand(trajectory, replace(trajectory, x=moved))
+    known = torch.where(holds[..., None], tool_way(led) + in_hand, place[:, :1])
+    before = torch.arange(x.shape[1], device=x.device) < at[:, None] + (~holds)
+    result = led.x.clone()
+    result[..., trajectory.layout.slice("object")] = torch.where(
+        (before & near)[..., None],
+        known,
+        torch.where((holds & near)[..., None], place, led.channel("object")),
     )
     return replace(trajectory, x=result)
 
 
-def _taken_at(gripper: Array) -> int:
-    """Waypoint at which a gripper is told to close, if that is its first work; else 0."""
-    first = next(iter(works(gripper)), None)
-    return 0 if first is None or first.opens else first.told
-
-
-def _share_of_grasp(gone: Float[Tensor, "N H"], at: Tensor) -> Float[Tensor, "N H"]:
-    """1 near the grasp at some waypoints (N,), falling off along the way; 0 at the ends."""
-    here = gone.gather(-1, at[:, None].to(gone.device))
+def _share_of_turn(gone: Float[Tensor, "N H"], at: Int[Tensor, "N"]) -> Float[Tensor, "N H"]:
+    """1 near some waypoints, falling off along the way; 0 at the ends but where it is one."""
+    here, whole = gone.gather(-1, at[:, None]), gone[:, -1:]
     away = ((gone - here).abs() - STRAIGHT).clamp_min(0) / FADE
     before = gone / (here / 2).clamp_min(1e-9)
-    after = (gone[:, -1:] - gone) / ((gone[:, -1:] - here) / 2).clamp_min(1e-9)
+    after = torch.where(whole - here < 1e-9, 1.0, (whole - gone) / ((whole - here) / 2))
     return torch.exp(-0.5 * away**2) * before.clamp_max(1) * after.clamp_max(1)
 
 

@@ -32,6 +32,11 @@ def ends(trajectory: Trajectory) -> Bool[Tensor, "... H"]:
     return mask
 
 
+def as_drawn(trajectory: Trajectory) -> Trajectory:
+    """Nothing is known better."""
+    return trajectory
+
+
 def unchanged(before: Trajectory, after: Trajectory) -> Trajectory:
     """Nothing moves along."""
     return after
@@ -48,6 +53,7 @@ class Bend:
         smoothing: way [m] over which a displacement spreads.
         fixed: waypoints (N, H) of trajectories that must not move.
         along: what moves along with the channel; it is given the trajectory before and after.
+        known: puts right, before a trajectory is bent, what is known better than a model draws it.
     """
 
     channel: str = "position"
@@ -55,6 +61,7 @@ class Bend:
     smoothing: float = 0.3
     fixed: Callable[[Trajectory], Bool[Tensor, "N H"]] = ends
     along: Callable[[Trajectory, Trajectory], Trajectory] = unchanged
+    known: Callable[[Trajectory], Trajectory] = as_drawn
 
     def moved(self, trajectory: Trajectory, way: Float[Tensor, "N H C"]) -> Trajectory:
         """A trajectory with other values of the channel, at its own speeds."""
@@ -99,7 +106,7 @@ class TrajectoryProx:
 
     def correct(self, trajectory: Trajectory, t: float = 1.0) -> Trajectory:
         """Descend the penalty of flow time ``t`` and make the result drivable."""
-        channel = self.bend.channel
+        channel, trajectory = self.bend.channel, self.bend.known(trajectory)
         if self.visits is not None:
             led = self.visits(trajectory.channel(channel), self.spacing)
             trajectory = with_way(trajectory, led, channel)

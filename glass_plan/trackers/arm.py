@@ -194,10 +194,18 @@ class ArmFollower:
         return found
 
     def _from(self, state: Array, times: Array) -> Array:
-        """States (K, S) of the plan, from the present one on: what is off fades over ``FADES``."""
-        states = self._at(times)
+        """States (K, S) of the plan, from the present one on: what is off fades over ``FADES``.
+
+        An object in the hand stays in it as it is.
+        """
+        tracker, planned = self._tracker, self._at(times)
         off = np.clip(1 - (times - times[0]) / min(FADES, times[-1] - times[0]), 0, 1)
-        states += off[:, None] * (state - states[0])
+        states: Array = planned + off[:, None] * (state - planned[0])
+        in_hand = state[-3:] - tracker.tool(state[None])[0]
+        if state[tracker.joints] < HOLDS and np.linalg.norm(in_hand) < IN_HAND:
+            drawn = planned[0, -3:] - tracker.tool(planned[:1])[0]
+            led = tracker.tool(states) - tracker.tool(planned)
+            states[:, -3:] = planned[:, -3:] + led + in_hand - drawn
         return states
 
     def action(self, state: Array, now: float) -> Array:
