@@ -125,39 +125,34 @@ def placed(trajectory: Trajectory) -> Trajectory:
     closed = trajectory.channel("gripper")[:, 0, 0] < HOLDS
     held = (closed & ((place - tool).norm(dim=-1) < IN_HAND)).tolist()
     x = trajectory.x.clone()
-    for rows, at in (
-        ([n for n, k in enumerate(taken) if 0 < k < last], taken),
-        ([n for n, holds in enumerate(held) if holds], let_go),
-    ):
+    for holds, at in ((False, taken), (True, let_go)):
+        rows = [n for n, k in enumerate(at) if held[n] == holds and (holds or 0 < k < last)]
         if rows:
             some = replace(trajectory, x=x[rows])
-            x[rows] = _led(some, torch.tensor([at[n] for n in rows], device=x.device)).x
+            where = torch.tensor([at[n] for n in rows], device=x.device)
+            x[rows] = _led(some, where, holds=holds).x
     return replace(trajectory, x=x)
 
 
-def _led(trajectory: Trajectory, at: Int[Tensor, "N"]) -> Trajectory:
+def _led(trajectory: Trajectory, at: Int[Tensor, "N"], *, holds: bool) -> Trajectory:
     """Led so that tool and object, as they are in the beginning, fit at some waypoints."""
     x, each = trajectory.x, torch.arange(len(trajectory.x))
     tool, place = tool_way(trajectory), trajectory.channel("object")
     in_hand = place[:, :1] - tool[:, :1]
-    holds = (in_hand.norm(dim=-1) < IN_HAND) & (trajectory.channel("gripper")[:, 0] < HOLDS)
-    off = torch.where(
-        holds, place[each, at] - tool[each, at] - in_hand[:, 0], place[:, 0] - place[each, at]
-    )
+    off = (place - tool - in_hand)[each, at] if holds else (place[:, :1] - place)[each, at]
     near = off.norm(dim=-1, keepdim=True) < FARTHEST
     turns = turns_of_tool(trajectory.layout, x[each, at].detach(), off.where(near, 0.0))
     share = _share_of_turn(_gone(tool), at)
     moved = x.clone()
     moved[..., trajectory.layout.slice("joints")] += share[..., None] * turns[:, None]
     led = object_in_hand(trajectory, replace(trajectory, x=moved))
-    known = torch.where(holds[..., None], tool_way(led) + in_hand, place[:, :1])
-    before = torch.arange(x.shape[1], device=x.device) < at[:, None] + (~holds)
+    if holds:
+        known, until, later = tool_way(led) + in_hand, at, place
+    else:
+        known, until, later = place[:, :1], at + 1, led.channel("object")
+    before = (torch.arange(x.shape[1], device=x.device) < until[:, None]) & near
     result = led.x.clone()
-    result[..., trajectory.layout.slice("object")] = torch.where(
-        (before & near)[..., None],
-        known,
-        torch.where((holds & near)[..., None], place, led.channel("object")),
-    )
+    result[..., trajectory.layout.slice("object")] = torch.where(before[..., None], known, later)
     return replace(trajectory, x=result)
 
 
