@@ -22,7 +22,7 @@ from glass_plan.executors import EpisodeTask, run_tasks
 from glass_plan.goals import Goal
 from glass_plan.methods import Sampling
 from glass_plan.provenance import commit, made_by
-from glass_plan.results import Row, append_row, read_rows
+from glass_plan.results import Row, append_row, read_rows, sole_writer
 from glass_plan.statistics import Rate
 from glass_plan.training import TrainConfig
 
@@ -92,25 +92,26 @@ def main(args: Args) -> None:
     name = prior_name(args.task)
     path = args.out / f"unguided-{name}-{args.ode_steps}.jsonl"
     args.out.mkdir(parents=True, exist_ok=True)
-    done = {row.seed for row in read_rows(path)}
     seeds = range(args.first_seed, args.first_seed + args.episodes)
-    tasks = [
-        EpisodeTask(
-            env_id=f"glass_envs:glass_plan/{ENV_IDS[args.task]}",
-            model=name,
-            sampling=Sampling.unguided(args.ode_steps),
-            seed=seed,
-            sampler_seed=seed,
-            aware=False,
-            fallback="follow",
-            env_kwargs={"control_mode": "pd_joint_pos", "max_episode_steps": STEPS},
-        )
-        for seed in seeds
-        if seed not in done
-    ]
-    for _, episode in track(run_tasks(tasks, args.workers), args.task, total=len(tasks)):
-        row = Row.of(episode, episode.seed)
-        append_row(path, replace(row, info=dict(episode.info), commit=commit()))
+    with sole_writer(path):
+        done = {row.seed for row in read_rows(path)}
+        tasks = [
+            EpisodeTask(
+                env_id=f"glass_envs:glass_plan/{ENV_IDS[args.task]}",
+                model=name,
+                sampling=Sampling.unguided(args.ode_steps),
+                seed=seed,
+                sampler_seed=seed,
+                aware=False,
+                fallback="follow",
+                env_kwargs={"control_mode": "pd_joint_pos", "max_episode_steps": STEPS},
+            )
+            for seed in seeds
+            if seed not in done
+        ]
+        for _, episode in track(run_tasks(tasks, args.workers), args.task, total=len(tasks)):
+            row = Row.of(episode, episode.seed)
+            append_row(path, replace(row, info=dict(episode.info), commit=commit()))
     rows = [row for row in read_rows(path) if row.seed in seeds]
     rates = {
         key: Rate(round(sum(row.info.get(key, 0.0) for row in rows)), len(rows))

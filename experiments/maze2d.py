@@ -32,7 +32,7 @@ from glass_plan.planner import Planner
 from glass_plan.protocols import TUNING_SEEDS
 from glass_plan.provenance import commit, made_by
 from glass_plan.records import Episode
-from glass_plan.safety import Row, append_row, read_rows
+from glass_plan.results import Row, append_row, read_rows, sole_writer
 from glass_plan.statistics import Rate, wilson
 
 ENV_IDS = {
@@ -106,32 +106,33 @@ def reach(args: Args, task: str) -> None:
     path = args.out / f"{run}-{args.ode_steps}.jsonl"
     sampling = replace(Sampling.unguided(args.ode_steps), effort=args.effort)
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {row.seed for row in read_rows(path)} if path.is_file() else set()
     seeds = range(args.first_seed, args.first_seed + args.episodes)
-    tasks = [
-        EpisodeTask(
-            env_id=ENV_IDS[task],
-            model=args.model,
-            sampling=sampling,
-            seed=seed,
-            sampler_seed=seed,
-            aware=False,
-            fallback="follow",
-            env_kwargs={
-                "continuing_task": True,  # D4RL counts steps at the goal until the limit
-                "reset_target": False,
-                "max_episode_steps": maze.max_episode_steps,
-            },
-            options={"goal_cell": np.array(D4RL_GOALS[task])} if args.goals == "d4rl" else None,
-            stop_on_success=False,
-        )
-        for seed in seeds
-        if seed not in done
-    ]
-    for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
-        paid = {"d4rl_return": float(d4rl_return(episode))}
-        row = Row.of(episode, episode.seed)
-        append_row(path, replace(row, info=paid, commit=commit()))
+    with sole_writer(path):
+        done = {row.seed for row in read_rows(path)}
+        tasks = [
+            EpisodeTask(
+                env_id=ENV_IDS[task],
+                model=args.model,
+                sampling=sampling,
+                seed=seed,
+                sampler_seed=seed,
+                aware=False,
+                fallback="follow",
+                env_kwargs={
+                    "continuing_task": True,  # D4RL counts steps at the goal until the limit
+                    "reset_target": False,
+                    "max_episode_steps": maze.max_episode_steps,
+                },
+                options={"goal_cell": np.array(D4RL_GOALS[task])} if args.goals == "d4rl" else None,
+                stop_on_success=False,
+            )
+            for seed in seeds
+            if seed not in done
+        ]
+        for _, episode in track(run_tasks(tasks, args.workers), f"reach {task}", total=len(tasks)):
+            paid = {"d4rl_return": float(d4rl_return(episode))}
+            row = Row.of(episode, episode.seed)
+            append_row(path, replace(row, info=paid, commit=commit()))
     rows = [row for row in read_rows(path) if row.seed in seeds]
     raw = np.array([row.info["d4rl_return"] for row in rows])
     wins = sum(row.success for row in rows)
