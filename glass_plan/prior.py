@@ -123,5 +123,11 @@ class ConditionedPrior:
         self.count.rows += rows
         self.count.calls += 1
         with torch.set_grad_enabled(x_t.requires_grad):
-            pinned = self.pinned.repeat(rows // len(self.pinned), 1)
-            return self.prior.denoise(x_t, x_t.new_full((rows,), t), pinned)
+            return self.prior.denoise(x_t, x_t.new_full((rows,), t), self._pinned(rows))
+
+    def pin(self, x: Float[Tensor, "N H D"]) -> Float[Tensor, "N H D"]:
+        """Samples with the pinned entries put in place, through which no gradient passes."""
+        return self.prior.pin(x, self._pinned(len(x)))
+
+    def _pinned(self, rows: int) -> Float[Tensor, "N P"]:
+        return self.pinned.repeat(rows // len(self.pinned), 1)

@@ -58,6 +58,17 @@ def test_guidance_raises_the_margins_of_all_candidates(planner, name):
     assert DISC.margin(bent).mean() > DISC.margin(free).mean() + 0.02
 
 
+@pytest.mark.parametrize("name", [name for name in PLANNING if not name.startswith("ompl")])
+def test_no_method_moves_the_start_or_the_goal(planner, name):
+    """The start is the waypoint nearest to the region, and the most drawn to it."""
+    off, goal = Reach(Ball((-1.0, 1.0), 0.2)).named("off"), (0.0, -1.0)
+    made = planner.with_sampling(ARMS[name].sampling).plan(START, goal, off).candidates
+    place, velocity = made.channel("position"), made.channel("velocity")
+    begin = torch.cat([place[:, 0], velocity[:, 0]], dim=-1)
+    assert (begin - torch.tensor(START)).abs().max() < 1e-5
+    assert (place[:, -1] - torch.tensor(goal)).abs().max() < 1e-5
+
+
 def test_detours_alone_lead_samples_to_a_region_off_their_way(planner):
     off = Reach(Ball((-1.0, 1.0), 0.2)).named("off")
     margins = [
