@@ -34,7 +34,12 @@ from glass_plan.tables import Entry, markdown_table
 PROTOCOLS = Path(__file__).parent / "protocols"
 PROTOCOLS_OF = {
     "maze2d": ("maze2d_static", "maze2d_goal", "maze2d_dynamic", "maze2d_hybrid"),
-    "maniskill": ("maniskill_pick_static", "maniskill_pick_goal", "maniskill_stack_static"),
+    "maniskill": (
+        "maniskill_pick_static",
+        "maniskill_pick_goal",
+        "maniskill_stack_static",
+        "maniskill_stack_hybrid",
+    ),
 }
 SCENES = {"projection": 10}
 """Tuning scenes a protocol, where not all that are asked for: it takes seconds a plan."""
