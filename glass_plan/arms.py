@@ -70,7 +70,7 @@ OVER_A_TABLE: dict[str, Arm] = {
     "gradient": Arm(_ARM_GRADIENT),
     "pcgrad": Arm(replace(_ARM_GRADIENT, method="pcgrad")),
     "conflict-gate": Arm(replace(_ARM_GRADIENT, method="conflict-gate")),
-    "sde-fks": Arm(Sampling("sde-fks", transitions=3, inner_steps=4)),
+    "sde-fks": Arm(Sampling("sde-fks")),
 }
 """What takes the place of ``ARMS`` for a robot's arm, whose centimetres weigh less than a maze's
 decimetres. Those of gradient and SDE-FKS are the best of five (``experiments/tune.py --world
