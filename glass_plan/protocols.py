@@ -25,29 +25,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import msgspec
 import yaml
 
 from glass_plan.constraints import Constraint, from_dict, to_dict
-from glass_plan.errors import ProtocolError, SpecError, did_you_mean
+from glass_plan.constraints.spec import Loader
+from glass_plan.errors import ProtocolError, did_you_mean
 from glass_plan.results import EvalProtocol
 
 TUNING_SEEDS = 100
 """Scenes with a lower seed are for tuning."""
 
 Split = Literal["tuning", "reported"]
-KEYS = (
-    "name",
-    "env_id",
-    "env_kwargs",
-    "model",
-    "nfe",
-    "max_episode_steps",
-    "sampler_seeds",
-    "tolerances",
-    "scenes",
-)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """Keys of a protocol file, and what may stand there."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+$")]
+    env_id: str
+    model: str
+    nfe: Annotated[int, msgspec.Meta(ge=1)]
+    max_episode_steps: Annotated[int, msgspec.Meta(ge=1)]
+    scenes: list[dict[str, Any]]
+    sampler_seeds: tuple[int, ...] = (0,)
+    env_kwargs: dict[str, Any] = {}
+    tolerances: dict[Literal["goal_radius", "trapped_radius"], float] = {}
+
+
+KEYS = tuple(field.name for field in msgspec.structs.fields(_File))
 PLACES = ("start", "goal")
 """Options of a maze's reset, (x, y) [m], which are keys of a scene themselves."""
 SCENE_KEYS = ("seed", *PLACES, "options", "shortest", "constraints")
@@ -79,9 +87,11 @@ class Scene:
         missing = [key for key in required if key not in values]
         if missing:
             raise ProtocolError(f"scene: lacks {', '.join(missing)}")
+        if not isinstance(values["seed"], int):
+            raise ProtocolError(f"scene: seed must be an integer, got {values['seed']!r}")
         options = {key: values[key] for key in PLACES if key in values} | values.get("options", {})
         return cls(
-            seed=int(values["seed"]),
+            seed=values["seed"],
             options={key: tuple(map(float, numbers)) for key, numbers in options.items()},
             constraints=from_dict(values["constraints"]),
             shortest=float(values["shortest"]) if "shortest" in values else None,
@@ -156,7 +166,7 @@ def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool =
         ProtocolError: unreadable, unknown or missing keys, or a scene that is none.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        values = yaml.load(Path(path).read_text(), Loader=Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProtocolError(f"{path}: cannot be read ({error})") from error
     if not isinstance(values, dict):
@@ -165,11 +175,16 @@ def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool =
         if key not in KEYS:
             raise ProtocolError(f"{path}: unknown key {key!r}{did_you_mean(str(key), KEYS)}")
     try:
+        msgspec.convert(values, _File)
         scenes = [Scene.from_dict(scene) for scene in values.pop("scenes")]
-        model, env_kwargs = values.pop("model"), dict(values.pop("env_kwargs", {}))
-    except (KeyError, TypeError, ValueError, SpecError, ProtocolError) as error:
+    except (TypeError, ValueError) as error:  # msgspec's, SpecError and ProtocolError too
         raise ProtocolError(f"{path}: {error}") from error
-    kept = {s.seed: s for s in scenes if (s.seed < TUNING_SEEDS) == (split == "tuning")}
+    model, env_kwargs = values.pop("model"), dict(values.pop("env_kwargs", {}))
+    chosen = [s for s in scenes if (s.seed < TUNING_SEEDS) == (split == "tuning")]
+    kept = {scene.seed: scene for scene in chosen}
+    if not kept or len(kept) < len(chosen):
+        seeds = [scene.seed for scene in chosen]
+        raise ProtocolError(f"{path}: {split} scenes must have distinct seeds, got {seeds}")
     hashed = {"model": model, "scenes": [scene.to_dict() for scene in kept.values()]}
     if not monitored:
         hashed["monitored"] = False

@@ -106,7 +106,9 @@ class EvalProtocol:
         sampler_seeds: of the planner; every one is run on every environment seed.
         nfe: network rows that a planning decision may spend.
         max_episode_steps: after which an episode has failed.
-        tolerances: by name, e.g. ``{"goal_radius": 0.45}`` [m].
+        tolerances: by name [m]: ``trapped_radius``, within which a robot is trapped
+            (``measures``); ``goal_radius``, for the record: within which the environment is at
+            its goal.
     """
 
     name: str
@@ -126,6 +128,10 @@ class EvalProtocol:
                 raise ProtocolError(f"protocol {self.name!r}: {key} must be distinct, got {seeds}")
             object.__setattr__(self, key, seeds)
         tolerances = {key: float(value) for key, value in sorted(self.tolerances.items())}
+        if not all(0 < value < np.inf for value in tolerances.values()):
+            raise ProtocolError(
+                f"protocol {self.name!r}: tolerances must be > 0 and finite, got {tolerances}"
+            )
         object.__setattr__(self, "tolerances", tolerances)
 
     @classmethod

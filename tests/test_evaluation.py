@@ -191,7 +191,9 @@ def test_what_was_wanted_is_told_as_met_or_missed(folder, goals):
 
 def test_goals_of_another_protocol_ask_nothing(folder, goals):
     goals.write_text(goals.read_text().replace("tiny", "other"))
-    assert "wanted" not in write_comparison(folder, "glass-fks", goals)
+    text = write_comparison(folder, "glass-fks", goals)
+    assert "wanted" not in text
+    assert "goals.yaml has no goals for 'tiny'" in text
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,42 @@ def test_the_digest_is_of_the_scenes_too(path: Path) -> None:
         ({"scenes": [{"seed": 1}]}, r"scene: lacks constraints, start, goal"),
         ({"scenes": [{"sead": 1}]}, r"unknown key 'sead'; did you mean 'seed'"),
         ({"scenes": 3}, r"tiny.yaml: "),
-        ({"scenes": []}, r"seeds must be distinct, got \(\)"),
+        ({"scenes": []}, r"tiny.yaml: reported scenes must have distinct seeds, got \[\]"),
+        ({"nfe": "lots"}, r"tiny.yaml: Expected `int`, got `str` - at `\$.nfe`"),
+        ({"max_episode_steps": 0}, r"Expected `int` >= 1 - at `\$.max_episode_steps`"),
+        ({"sampler_seeds": "abc"}, r"Expected `array`, got `str` - at `\$.sampler_seeds`"),
+        ({"name": "../x"}, r"tiny.yaml: Expected `str` matching regex"),
+        ({"tolerances": {"goal_radiuss": 1.0}}, r"Invalid enum value 'goal_radiuss'"),
+        ({"tolerances": {"goal_radius": float("nan")}}, r"tolerances must be > 0 and finite"),
+        ({"tolerances": {"goal_radius": -1}}, r"tolerances must be > 0 and finite"),
     ],
 )
 def test_what_is_no_protocol_is_refused(path: Path, change: object, message: str) -> None:
     values = yaml.safe_load(path.read_text()) | change
     path.write_text(yaml.safe_dump(values))
     with pytest.raises(ProtocolError, match=message):
+        load_suite(path)
+
+
+@pytest.mark.parametrize("key", ["nfe", "model"])
+def test_a_missing_key_is_named(path: Path, key: str) -> None:
+    values = yaml.safe_load(path.read_text())
+    del values[key]
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ProtocolError, match=rf"tiny.yaml: .*missing required field `{key}`"):
+        load_suite(path)
+
+
+def test_no_scene_and_no_key_is_lost(path: Path) -> None:
+    text = path.read_text()
+    path.write_text(text.replace("seed: 1001", "seed: 1000"))
+    with pytest.raises(ProtocolError, match=r"distinct seeds, got \[1000, 1000\]"):
+        load_suite(path)
+    path.write_text(text.replace("seed: 1001", "seed: 1000.7"))
+    with pytest.raises(ProtocolError, match=r"seed must be an integer, got 1000\.7"):
+        load_suite(path)
+    path.write_text("nfe: 7\n" + text)
+    with pytest.raises(ProtocolError, match="'nfe' repeated"):
         load_suite(path)
 
 

@@ -64,6 +64,9 @@ def evaluate(
             bar.advance(row)
     rows = read_rows(results_path(folder, method))
     console.print(f"rows in {results_path(folder, method)}")
+    if raised := [row.error for row in rows if row.error]:
+        console.print(f"{len(raised)} of {len(rows)} episodes raised and count as failures; first:")
+        console.print(f"  {raised[0]}", markup=False)
     Console().print(summary_table([SafetyReport.from_rows(rows, method)]))
     return 0
 

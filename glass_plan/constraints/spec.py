@@ -88,12 +88,12 @@ def _document(text: str) -> object:
             f"spec: at most {MAX_BYTES} characters, got more; use fewer or coarser regions"
         )
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=Loader)
     except Exception as error:  # PyYAML's constructors raise what they meet
         raise SpecError(f"spec: not YAML ({type(error).__name__}: {str(error)[:300]})") from error
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Safe YAML without merge keys and repeated keys, of which all but the last would be lost."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -106,7 +106,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
 
 
-_Loader.add_implicit_resolver(  # as JSON writes them; YAML 1.1 wants a point and a sign
+Loader.add_implicit_resolver(  # as JSON writes them; YAML 1.1 wants a point and a sign
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+.0123456789"),

@@ -69,6 +69,8 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
     text = f"# {title}\n\n{markdown_table(list(table[0]), table)}\n"
     text += markdown_table(list(pairs[0]), pairs) + "\n" if pairs else ""
     text += "".join(f"- {goal}\n" for goal in reached)
+    if goals is not None and not wanted:
+        text += f"- {goals} has no goals for {protocol.name!r}\n"
     whole = {
         "title": title,
         "made by": made_by(row.commit for r in results.values() for row in r.rows),
