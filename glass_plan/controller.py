@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glass_plan.constraints import All, Constraint, as_observed
+from glass_plan.constraints import All, Constraint, as_observed, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner, ranked, speed_limit
@@ -52,8 +52,8 @@ class _Pursuit:
 
     goal: Array
     seed: int
-    asked: Constraint | None
-    seen: Constraint | None = None
+    asked: Constraint
+    seen: Constraint = All(())
     driven: list[Array] = field(default_factory=list)
     path: list[Array] = field(default_factory=list)
     retreat: list[Array] = field(default_factory=list)
@@ -87,8 +87,8 @@ class RecedingHorizon:
             lost, as planners are published: this shows what plans are worth by themselves.
 
     Raises:
-        RequestError: an unknown fallback, or a shield, which reads motions in advance, where they
-            are to be observed.
+        RequestError: no constraints, an unknown fallback, or a shield, which reads
+            motions in advance, where they are to be observed.
     """
 
     def __init__(
@@ -111,13 +111,14 @@ class RecedingHorizon:
         if fallback not in FALLBACKS:
             hint = did_you_mean(fallback, FALLBACKS)
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
+        everything = asked("controller", constraints)
         self.planner, self.deadline, self.fallback = planner, deadline, fallback
-        self.constraints = constraints if aware else None
+        self.constraints = everything if aware else All(())
         self.observed, self.monitored = observed, monitored
-        known = {} if self.constraints is None else self.constraints.parts()
         robot, layout = planner.embodiment, planner.prior.layout
-        self._tracker = tracker(robot, layout, max_speed=speed_limit(known, TRACKED_SHARE))
-        every = planner.judged(constraints).parts().values()
+        max_speed = speed_limit(self.constraints.parts(), TRACKED_SHARE)
+        self._tracker = tracker(robot, layout, max_speed=max_speed)
+        every = planner.judged(everything).parts().values()
         safety = All(tuple(part for part in every if part.is_safety))
         self._shield: Shield | None = None
         if shield:
@@ -147,8 +148,7 @@ class RecedingHorizon:
         """The action (A,) for the present state.
 
         Args:
-            observation: what the robot's ``Tracker`` reads: for a point mass (4,) position and
-                velocity, or a mapping with the key ``observation``.
+            observation: of the world, or the state itself (``Embodiment.state``).
             time: of the episode [s].
 
         Raises:
@@ -157,10 +157,9 @@ class RecedingHorizon:
         pursuit = self._pursuit
         if pursuit is None:
             raise RequestError("controller: call reset(goal, seed) before act")
-        state = self._tracker.state(observation)
+        state = self.planner.state(observation)
         pursuit.path.append(state)
-        if pursuit.asked is not None:
-            pursuit.driven.append(np.array([*state, time]))
+        pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9 and not pursuit.retreat:
             self._decide(pursuit, state, time)
             pursuit.next_check = time + CHECK_EVERY
@@ -182,12 +181,9 @@ class RecedingHorizon:
         return pursuit.follower.action(state, time - pursuit.began)
 
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
-        if pursuit.asked is not None:
-            driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
-            pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
-        pursuit.seen = pursuit.asked
-        if self.observed and pursuit.asked is not None:
-            pursuit.seen = as_observed(pursuit.asked, time)
+        driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
+        pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
+        pursuit.seen = as_observed(pursuit.asked, time) if self.observed else pursuit.asked
         rest, why = self._rest(pursuit, state, time)
         if why == "":
             seen = "the rest of the plan holds" if self.monitored else "not monitored"
@@ -244,8 +240,6 @@ class RecedingHorizon:
 
     def _lacking(self, pursuit: _Pursuit, state: Array, time: float) -> bool:
         """Whether something that must hold once has not, and does not here."""
-        if pursuit.seen is None:
-            return False
         still = np.array([[*state, time], [*state, time + CHECK_EVERY]])
         here = as_driven(still, self.planner.prior.layout)
         parts = pursuit.seen.parts().values()

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from glass_plan.errors import LayoutError, did_you_mean
+from glass_plan.errors import LayoutError, RequestError, did_you_mean
 
 MIN_DT = 1e-4
 """Shortest time between two waypoints [s] that a generated trajectory may claim."""
@@ -151,6 +151,15 @@ class Layout:
     def columns(self, names: tuple[str, ...]) -> list[int]:
         """Indices on the last axis of several channels, in the order given."""
         return [k for name in names for k in range(self.dim)[self.slice(name)]]
+
+    def check_values(self, where: str, values: Tensor, names: tuple[str, ...]) -> None:
+        """Raise RequestError unless values are finite, and as many as the channels have."""
+        sizes = {name: len(self.columns((name,))) for name in names}
+        if values.shape != (sum(sizes.values()),):
+            asked = ", ".join(f"{name} ({size})" for name, size in sizes.items())
+            raise RequestError(f"{where} must be {asked}, got shape {tuple(values.shape)}")
+        if not bool(values.isfinite().all()):
+            raise RequestError(f"{where} must be finite, got {values.tolist()}")
 
 
 POINT_MASS = Layout(

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
-from glass_plan.constraints import Constraint
+from glass_plan.constraints import Constraint, asked
 from glass_plan.controller import TRACKED_SHARE
 from glass_plan.embodiments import as_point_mass
 from glass_plan.errors import MissingPackageError, RequestError
@@ -38,7 +38,6 @@ from glass_plan.mppi_costs import Cost, Settings
 from glass_plan.planner import Planner, speed_limit
 from glass_plan.progress import as_driven
 from glass_plan.records import Decision, Outcome
-from glass_plan.trackers import finite_state
 from glass_plan.tracking import integrate, slowed
 
 Array = NDArray[np.float64]
@@ -50,7 +49,7 @@ class _Drive:
 
     goal: Array
     seed: int
-    asked: Constraint | None
+    asked: Constraint
     sampler: Any
     action: Array = field(default_factory=lambda: np.zeros(2))
     next_decision: float = 0.0
@@ -73,10 +72,10 @@ class Mppi:
         constraints: Constraint | None,
         settings: Settings | None = None,
     ) -> None:
-        self.planner, self.constraints = planner, constraints
+        self.planner, self.constraints = planner, asked("mppi", constraints)
         self._robot = as_point_mass(planner.embodiment, "mppi")
         self.settings = settings or Settings()
-        self._max_speed = speed_limit(self._judged(constraints), TRACKED_SHARE)
+        self._max_speed = speed_limit(self._judged(self.constraints), TRACKED_SHARE)
         self._drive: _Drive | None = None
         self._cost: Cost | None = None
 
@@ -111,7 +110,7 @@ class Mppi:
         drive = self._drive
         if drive is None:
             raise RequestError("mppi: call reset(goal, seed) before act")
-        state = finite_state(observation)
+        state = self.planner.state(observation)
         drive.driven.append(np.array([*state, time]))
         if time >= drive.next_decision - 1e-9:
             self._decide(drive, state, time)
@@ -122,9 +121,8 @@ class Mppi:
 
     def _decide(self, drive: _Drive, state: Array, time: float) -> None:
         began = clock.perf_counter()
-        if drive.asked is not None:
-            driven = as_driven(np.stack(drive.driven), self.planner.prior.layout)
-            drive.asked, drive.driven = drive.asked.remaining(driven), drive.driven[-1:]
+        driven = as_driven(np.stack(drive.driven), self.planner.prior.layout)
+        drive.asked, drive.driven = drive.asked.remaining(driven), drive.driven[-1:]
         judged = self._judged(drive.asked)
         self._cost = Cost.of(judged, state, drive.goal, time, self._robot, self.settings)
         key = np.random.SeedSequence((drive.seed, len(drive.decisions))).generate_state(1)
@@ -136,8 +134,8 @@ class Mppi:
         why = f"the mean of {self.settings.samples} samples"
         drive.decisions.append(Decision(time, Outcome.PLANNED, why, wall_time=took))
 
-    def _judged(self, asked: Constraint | None) -> dict[str, Constraint]:
-        return self.planner.judged(asked).parts()
+    def _judged(self, constraints: Constraint) -> dict[str, Constraint]:
+        return self.planner.judged(constraints).parts()
 
     def _sampler(self) -> Any:
         """``pytorch-mppi``'s controller; all costs are in its terminal one, at once."""

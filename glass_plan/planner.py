@@ -11,22 +11,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from glass_plan import kernels
 from glass_plan.checkpoint import PriorConfig, from_pretrained
-from glass_plan.constraints import All, Constraint, Hard, SpeedLimit
-from glass_plan.embodiments import embodiment
+from glass_plan.constraints import All, Constraint, Hard, SpeedLimit, asked
+from glass_plan.embodiments import as_vector, embodiment
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.guidance import Bend, project, smoothing_kernel
 from glass_plan.layout import Trajectory
 from glass_plan.methods import METHODS, Request, Sampling
 from glass_plan.prior import FlowPrior
-from glass_plan.records import Plan, Status
+from glass_plan.records import Array, Plan, Status
 
 SPEED_SHARE = 0.93
 """Of a speed limit that a plan drives at; the rest is for tracking errors."""
@@ -90,16 +88,17 @@ class Planner:
         """Plan from a state to a goal under constraints.
 
         Args:
-            start: (S,) the layout's start channels, of a point mass position [m] and velocity
-                [m/s]; or an observation with the key ``observation`` that is so.
-            goal: (G,) its goal channels, a position [m].
+            start: (S,) the layout's start channels: of a point mass position [m] and velocity
+                [m/s], of an arm joints [rad], gripper [m] and the object's place [m]; or an
+                observation of a world's (``Embodiment.state``).
+            goal: (G,) its goal channels: a place [m], of an arm the object's.
             constraints: what must hold besides what always has to there, e.g. a maze's walls.
             seed: of all randomness.
             t_start: time now [s], at which moving obstacles are read.
             warm_start: (H, D) a previous plan from the present state; it is refined, not redrawn.
             deadline: [s] of wall time; a plan cut short has the status TIMEOUT.
-            strict: refuse a start or goal in violation; a controller that has to get out of one
-                says False.
+            strict: refuse a start that violates what must always hold, or an end that cannot be,
+                as in a wall or out of reach; a controller that has to get out of one says False.
 
         Returns:
             The chosen plan; INFEASIBLE, with the margins, if no candidate satisfies everything.
@@ -109,8 +108,8 @@ class Planner:
             LayoutError: a constraint reads a channel that the model does not have.
         """
         began = time.perf_counter()
-        _check_constraint(constraints)
-        state, target = as_vector(start, "start"), as_vector(goal, "goal")
+        constraints = asked("plan", constraints)
+        state, target = self.embodiment.state(start), as_vector(goal, "goal")
         denoise = self.prior.condition(state, target)
         everything = self.judged(constraints)
         judged = everything.parts()
@@ -168,25 +167,36 @@ class Planner:
             log_z=draw.infos[-1].get("log_z", float("nan")) if draw.infos else float("nan"),
         )
 
-    def judged(self, constraints: Constraint | None) -> Constraint:
+    def state(self, observation: ArrayLike | Mapping[str, ArrayLike]) -> Array:
+        """(S,) what a plan from an observation begins with.
+
+        Raises:
+            RequestError: there is no such state in it, or it is not finite.
+        """
+        state = self.embodiment.state(observation)
+        self.prior.layout.check_values("state", state, self.prior.layout.start)
+        return state.numpy()
+
+    def judged(self, constraints: Constraint) -> Constraint:
         """What plans are judged by: what always has to hold here, and what is asked for."""
-        asked = constraints.terms if isinstance(constraints, All) else (constraints,)
-        return All((self.embodiment.standing, *(term for term in asked if term is not None)))
+        terms = constraints.terms if isinstance(constraints, All) else (constraints,)
+        return All((self.embodiment.standing, *terms))
 
     def _refuse(
         self, state: Tensor, target: Tensor, judged: Mapping[str, Constraint], t_start: float
     ) -> None:
-        """Raise for a start that violates a safety constraint, or a goal that cannot be."""
-        layout = self.prior.layout
+        """Raise for a start that violates a safety constraint, or an end that cannot be."""
+        layout, ends = self.prior.layout, self.embodiment.of_ends.parts()
+        safety = {name: part for name, part in judged.items() if part.is_safety}
         for what, names, place, checks in (
-            ("start", layout.start, state, judged),
-            ("goal", layout.goal, target, self.embodiment.of_goals.parts()),
+            ("start", layout.start, state, ends | safety),
+            ("goal", layout.goal, target, ends),
         ):
             still = torch.zeros(2, layout.dim, dtype=torch.float64)
             still[:, layout.columns(names)] = place
             for name, part in checks.items():
                 margin = float(part.margin(Trajectory(still, layout, t_start)))
-                if part.is_safety and margin < 0:
+                if margin < 0:
                     raise RequestError(
                         f"plan: {what} {[round(v, 3) for v in place.tolist()]} violates {name!r} "
                         f"(margin {margin:.3f}); move it, or plan with strict=False to get out"
@@ -205,14 +215,6 @@ class Planner:
         steps = max(1, round(sampling.transitions * (1 - t)))
         x_t = schedule.alpha(t) * self.prior.from_world(warm_start) + schedule.sigma(t) * x_0
         return kernels.uniform_grid(steps, t), x_t
-
-
-def _check_constraint(value: object) -> None:
-    if not isinstance(value, Constraint | None):
-        raise RequestError(
-            f"plan: constraints must be a Constraint or None, got a {type(value).__name__}; write "
-            "for instance Avoid(Ball((0, 0), 0.3))"
-        )
 
 
 def repair(candidates: Trajectory, demand: Hard, bend: Bend) -> Trajectory:
@@ -269,22 +271,3 @@ def ranked(
         (k, {name: float(margin[k]) for name, margin in table.items()}, bool(feasible[k]))
         for k in score.argsort(descending=True, stable=True).tolist()
     ]
-
-
-def as_vector(value: ArrayLike | Mapping[str, ArrayLike], name: str) -> Float[Tensor, "S"]:
-    """The numbers of a state, or of an observation with the key ``observation``.
-
-    Raises:
-        RequestError: it is neither.
-    """
-    if isinstance(value, Mapping):
-        if "observation" not in value:
-            hint = did_you_mean("observation", [str(key) for key in value])
-            raise RequestError(f"{name} lacks the key 'observation'{hint}")
-        value = value["observation"]
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    try:
-        return torch.from_numpy(np.array(value, dtype=np.float64, ndmin=1))
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"{name} must be numbers, got {value!r}") from error

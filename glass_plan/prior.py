@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from glass_plan.denoisers import Count
-from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.normalizers import Normalizer
 from glass_plan.schedules import Schedule
@@ -82,13 +81,8 @@ class FlowPrior(nn.Module):
         Raises:
             RequestError: wrong length, or not finite.
         """
-        for name, value, columns in (("start", start, self._start), ("goal", goal, self._goal)):
-            if value.shape != (len(columns),):
-                raise RequestError(
-                    f"plan: {name} must have shape ({len(columns)},), got {tuple(value.shape)}"
-                )
-            if not bool(value.isfinite().all()):
-                raise RequestError(f"plan: {name} must be finite, got {value.tolist()}")
+        self.layout.check_values("plan: start", start, self.layout.start)
+        self.layout.check_values("plan: goal", goal, self.layout.goal)
         row = self.normalizer.mean.new_zeros(1, 2, self.layout.dim)
         row[0, 0, self._start] = start.to(row)
         row[0, 1, self._goal] = goal.to(row)

@@ -50,7 +50,7 @@ def test_an_observation_that_is_not_finite_is_refused(planner):
 def test_an_observation_without_a_state_is_refused(planner, observation):
     controller = RecedingHorizon(planner, None, fallback="brake")
     controller.reset(GOAL, 0)
-    with pytest.raises(RequestError, match=r"observation|start must have shape \(4,\)"):
+    with pytest.raises(RequestError, match=r"lacks the key 'observation'|state must be position"):
         controller.act(observation, 0.0)
 
 
@@ -109,6 +109,7 @@ class Fixed:
 
     def __init__(self, planner, first):
         self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
+        self.state = planner.state
         self._planner, self._first = planner, first
 
     def plan(self, *args, **kwargs):
@@ -121,6 +122,7 @@ class Hopeless:
 
     def __init__(self, planner):
         self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
+        self.state = planner.state
         self.asked = 0
         self.seeds = []
         self._plan = planner.plan(START, GOAL, seed=0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
+import glass_envs  # noqa: F401  (registers the environments)
 from glass_plan.constraints import (
     All,
     Avoid,
@@ -19,9 +21,11 @@ from glass_plan.constraints import (
     SpeedLimit,
     parse_spec,
 )
+from glass_plan.controller import RecedingHorizon
 from glass_plan.errors import GlassPlanError, LayoutError, RequestError
 from glass_plan.layout import Channel, Layout
 from glass_plan.methods import Sampling
+from glass_plan.mppi import Mppi
 from glass_plan.planner import Planner
 from glass_plan.progress import remainder
 from glass_plan.records import Status
@@ -59,10 +63,15 @@ def silent(planner, monkeypatch):
         (START, (0.0, 9.0), None, "goal .* violates 'walls'"),
         (START, GOAL, Avoid(Ball((-1.0, -1.0), 0.2)), "start .* violates 'avoid_ball'"),
         ((np.nan, 0, 0, 0), GOAL, None, "start must be finite"),
-        ((-1.0, -1.0), GOAL, None, r"start must have shape \(4,\)"),
+        (
+            (-1.0, -1.0),
+            GOAL,
+            None,
+            r"start must be position \(2\), velocity \(2\), got shape \(2,\)",
+        ),
         ({"state": START}, GOAL, None, "lacks the key 'observation'"),
         (START, (1.0, np.inf), None, "goal must be finite"),
-        (START, (1.0, 1.0, 0.0), None, r"goal must have shape \(2,\)"),
+        (START, (1.0, 1.0, 0.0), None, r"goal must be position \(2\), got shape \(3,\)"),
         ("here", GOAL, None, "start must be"),
         ([[0.0], [0.0, 1.0]], GOAL, None, "start must be"),
         (START, object(), None, "goal must be"),
@@ -267,8 +276,15 @@ def test_all_errors_are_of_one_family():
 
 @pytest.mark.parametrize("wrong", [Ball((0, 0), 0.3), "avoid", [Avoid(Ball((0, 0), 0.3))]])
 def test_what_is_no_constraint_is_refused(planner, wrong):
-    with pytest.raises(RequestError, match="must be a Constraint or None"):
-        planner.plan(START, GOAL, wrong)
+    takers = [
+        lambda c: planner.plan(START, GOAL, c),
+        lambda c: RecedingHorizon(planner, c, fallback="brake"),
+        lambda c: Mppi(planner, c),
+        lambda c: gym.make("glass_plan/Maze2D-UMaze-v0", constraints=c),
+    ]
+    for takes in takers:
+        with pytest.raises(RequestError, match="must be a Constraint or None"):
+            takes(wrong)
 
 
 def test_a_named_conjunction_is_planned_with_by_its_terms(planner):

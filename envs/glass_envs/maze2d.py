@@ -24,7 +24,7 @@ from glass_envs.margins import closed_form
 from glass_envs.mazes import CELL, MAZES, SUCCESS_RADIUS, Array, Maze
 from glass_envs.physics import point_maze
 from glass_envs.rendering import Picture, View, make_view
-from glass_plan.constraints import All, Avoid, Constraint, Grid
+from glass_plan.constraints import All, Avoid, Constraint, Grid, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import POINT_MASS, Trajectory
 
@@ -86,7 +86,7 @@ class Maze2D(gymnasium.Env[Observation, Action], EzPickle):
             valid = did_you_mean(str(render_mode), self.metadata["render_modes"])
             raise RequestError(f"Maze2D: unknown render mode {render_mode!r}{valid} or None")
         self.maze, self.render_mode = MAZES[maze], render_mode
-        self.constraints = All(()) if constraints is None else constraints
+        self.constraints = asked("Maze2D", constraints)
         self.constraints.check(POINT_MASS)
         walls = Avoid(Grid(self.maze.rows, CELL), margin=WALL_CONTACT, name="walls")
         self.parts = All((walls, self.constraints)).parts()

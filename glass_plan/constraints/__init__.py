@@ -18,7 +18,7 @@ from glass_plan.constraints.formulas import Always, AtEnd, Eventually, Visit
 from glass_plan.constraints.geometry import Ball, Box, Capsule, Cylinder, HalfSpace, Region
 from glass_plan.constraints.grids import Grid
 from glass_plan.constraints.inside import In
-from glass_plan.constraints.joined import All, AnyOf
+from glass_plan.constraints.joined import All, AnyOf, asked
 from glass_plan.constraints.leaf import Leaf, Not, Predicate
 from glass_plan.constraints.limits import ActionLimit, JointLimits
 from glass_plan.constraints.moving import Drifting, Following, Moving, Tracked
@@ -82,6 +82,7 @@ __all__ = [
     "Verdict",
     "Visit",
     "as_observed",
+    "asked",
     "dump_spec",
     "from_dict",
     "json_schema",

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from jaxtyping import Float
 from torch import Tensor
@@ -137,6 +137,13 @@ class Constraint(ABC):
         from glass_plan.constraints.joined import AnyOf
 
         return AnyOf((self, other))
+
+    def __bool__(self) -> NoReturn:
+        """Refused: ``a and b`` would be ``b`` alone."""
+        raise SpecError(
+            f"{self.label}: a constraint is neither true nor false; write a & b, a | b, ~a in "
+            "place of and, or, not, and .margin(trajectory) > 0 for whether it holds"
+        )
 
     @classmethod
     def penalties(cls, terms: Sequence[Constraint]) -> list[Penalty]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from glass_plan.constraints.base import Constraint, Penalty, negated, refuse_soft
 from glass_plan.constraints.checks import LARGEST, items, shown
 from glass_plan.constraints.smooth import Instants, all_instants, any_instants, soft_max, soft_min
-from glass_plan.errors import SpecError
+from glass_plan.errors import RequestError, SpecError
 from glass_plan.layout import Layout, Trajectory
 
 
@@ -147,6 +147,22 @@ class All(_Joined):
 
 NOTHING = All(())
 """Asks for nothing."""
+
+
+def asked(where: str, value: object) -> Constraint:
+    """What somebody asks for: a constraint, or nothing for None.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    if value is None:
+        return NOTHING
+    if isinstance(value, Constraint):
+        return value
+    raise RequestError(
+        f"{where}: constraints must be a Constraint or None, got a {type(value).__name__}; write "
+        "for instance Avoid(Ball((0, 0), 0.3)), a & b for several, load_spec(path) for a file"
+    )
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glass_plan.constraints.checks import SMALLEST, Numbers, check_name, constant, point, positive
 from glass_plan.constraints.leaf import Leaf, Predicate
-from glass_plan.errors import LayoutError, SpecError
+from glass_plan.errors import LayoutError, SpecError, did_you_mean
 from glass_plan.layout import Layout, Trajectory
 
 
@@ -132,3 +132,13 @@ class JointLimits(Leaf):
     def predicate(self) -> Predicate:
         """The joints are within their limits."""
         return Within(self.channel, self.low, self.high)
+
+    def check(self, layout: Layout) -> None:
+        """Raise LayoutError if the layout has no such channel, or another number of joints."""
+        if self.channel not in layout.names:
+            hint = did_you_mean(self.channel, layout.names)
+            raise LayoutError(
+                f"{self.label}: no channel {self.channel!r} to hold joints; write for instance "
+                f"JointLimits(low, high, channel='joints'){hint}"
+            )
+        super().check(layout)

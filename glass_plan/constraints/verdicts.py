@@ -59,6 +59,11 @@ def judge(constraint: Constraint, trajectory: Trajectory) -> tuple[Verdict, ...]
         RequestError: several trajectories at once, or a waypoint that is not finite.
         LayoutError: the trajectory lacks what a part reads.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise RequestError(
+            f"judge: takes a Trajectory, got a {type(trajectory).__name__}; of a plan, "
+            "plan.trajectory"
+        )
     if trajectory.x.ndim != 2:
         shape = tuple(trajectory.x.shape)
         raise RequestError(f"judge: takes one trajectory (H, D), got shape {shape}; choose one")

@@ -5,7 +5,7 @@ One class a kind of world that a checkpoint names. Knows nothing of models and m
 
 from glass_plan.checkpoint import ArmWorld, PriorConfig
 from glass_plan.embodiments.arm import Arm
-from glass_plan.embodiments.base import Embodiment
+from glass_plan.embodiments.base import Embodiment, as_vector
 from glass_plan.embodiments.point_mass import PointMass, as_point_mass, grown, visits
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Embodiment",
     "PointMass",
     "as_point_mass",
+    "as_vector",
     "embodiment",
     "grown",
     "visits",

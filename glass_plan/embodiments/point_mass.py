@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+from torch import Tensor
+
 from glass_plan.checkpoint import PriorConfig, World
 from glass_plan.constraints import All, Avoid, Constraint, Eventually, Grid, Inflated, Reach, Region
-from glass_plan.embodiments.base import Embodiment
+from glass_plan.embodiments.base import Embodiment, as_vector
 from glass_plan.errors import RequestError
 from glass_plan.guidance import Bend, Visits
 from glass_plan.layout import Trajectory
@@ -28,8 +32,12 @@ class PointMass:
         self.world, self.dynamics = world, world.dynamics
         self.walls = Grid(world.walls, world.cell)
         self.standing: Constraint = Avoid(self.walls).named("walls")
-        self.of_goals: Constraint = self.standing
+        self.of_ends: Constraint = self.standing
         self._near, self.radius = config.spacing / 2, config.layout.radius
+
+    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Float[Tensor, "4"]:
+        """Position [m] and velocity [m/s]: the observation itself, or under that key."""
+        return as_vector(observation, "start")
 
     def drivable(
         self, trajectory: Trajectory, *, max_speed: float | None, effort: float

@@ -25,6 +25,9 @@ from glass_plan.layout import AT_ORIGIN, Body, Channel, Layout, Sphere
 ROBOTS = {"panda": "panda.urdf"}
 """Files of the descriptions, by name of the robot."""
 
+REACHES = {"panda": ((0.0, 0.0, 0.333), 0.96)}
+"""By name: the shoulder from the foot [m], and how far from there the tool comes at most [m]."""
+
 PANDA_LINKS = (
     *(f"panda_link{k}" for k in range(1, 8)),
     "panda_hand",

@@ -7,9 +7,9 @@ from glass_plan.embodiments import Arm, Embodiment, as_point_mass
 from glass_plan.layout import Layout
 from glass_plan.trackers.arm import ArmTracker
 from glass_plan.trackers.base import Follower, Tracker
-from glass_plan.trackers.point_mass import PointMassTracker, finite_state
+from glass_plan.trackers.point_mass import PointMassTracker
 
-__all__ = ["ArmTracker", "Follower", "PointMassTracker", "Tracker", "finite_state", "tracker"]
+__all__ = ["ArmTracker", "Follower", "PointMassTracker", "Tracker", "tracker"]
 
 
 def tracker(robot: Embodiment, layout: Layout, *, max_speed: float | None = None) -> Tracker:

@@ -8,17 +8,15 @@ ahead.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from glass_plan.bodies import tool_way, turns_of_tool
 from glass_plan.embodiments.grasps import HOLDS, IN_HAND, object_in_hand, works
-from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
 from glass_plan.records import Plan
@@ -65,29 +63,6 @@ class ArmTracker:
     dt: float
     max_speed: float | None = None
     shield_margin: ClassVar[float] = 0.005  # an arm ends up to 3 mm nearer than its plan
-
-    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
-        """(S,) joints [rad], mean way of the fingers [m] and the object's place [m].
-
-        ``observation`` has the joints and then both fingers in ``observation``, and the object's
-        place in ``achieved_goal``.
-        """
-        given = dict(observation) if isinstance(observation, Mapping) else {}
-        values, place = (
-            np.asarray(given.get(key, ()), dtype=np.float64)
-            for key in ("observation", "achieved_goal")
-        )
-        count = self.joints
-        if len(values) < count + 2 or place.shape != (3,):
-            raise RequestError(
-                f"controller: the observation of an arm must have {count} joints and two fingers "
-                "first in 'observation', and three numbers in 'achieved_goal', got shapes "
-                f"{values.shape} and {place.shape}"
-            )
-        state = np.array([*values[:count], values[count : count + 2].mean(), *place])
-        if not np.isfinite(state).all():
-            raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
-        return state
 
     def follower(self, plan: Plan) -> Follower:
         """For a plan that begins now."""

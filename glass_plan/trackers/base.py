@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from glass_plan.layout import Trajectory
 from glass_plan.records import Plan
@@ -44,14 +43,6 @@ class Tracker(Protocol):
     """
 
     shield_margin: ClassVar[float]
-
-    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
-        """The state of an observation.
-
-        Raises:
-            RequestError: there is none, or it is not finite.
-        """
-        ...
 
     def follower(self, plan: Plan) -> Follower:
         """For a plan that begins now."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from glass_plan.checkpoint import Dynamics
-from glass_plan.errors import RequestError
 from glass_plan.layout import Layout, Trajectory
-from glass_plan.planner import as_vector
 from glass_plan.progress import as_driven, remainder
 from glass_plan.records import Plan
 from glass_plan.tracking import BRAKE_GAIN, Reference, brake, drive, integrate, slowed, track
@@ -46,10 +43,6 @@ class PointMassTracker:
     layout: Layout
     max_speed: float | None = None
     shield_margin: ClassVar[float] = 0.01
-
-    def state(self, observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
-        """(4,) position [m] and velocity [m/s]: the observation itself, or under that key."""
-        return finite_state(observation)
 
     def follower(self, plan: Plan) -> PointMassFollower:
         """For a plan that begins now."""
@@ -150,15 +143,3 @@ class PointMassFollower:
         driven = drive(self._reference, state, tracker.dynamics, max_speed=tracker.max_speed)
         driven[:, 4] += time
         return as_driven(driven, tracker.layout)
-
-
-def finite_state(observation: Mapping[str, ArrayLike] | ArrayLike) -> Array:
-    """The numbers of an observation.
-
-    Raises:
-        RequestError: there are none, or they are not finite.
-    """
-    state = as_vector(observation, "observation").numpy()
-    if not np.isfinite(state).all():
-        raise RequestError(f"controller: observation must be finite, got {state.tolist()}")
-    return state

@@ -30,7 +30,7 @@ STEPS = 200
 def planned(task):
     """A demonstration as a plan: the waypoints of its prior, at speeds that joints may have."""
     recipe, config = ARM_RECIPES[task], prior_config(task)
-    env = ManiSkill(recipe.task)
+    env = ManiSkill(recipe.task, control_mode="pd_ee_delta_pos")
     trip = demonstrate(recipe.task, env, SEED)
     reading = panda_reading(Recorded(env.observed.channels, TASKS[recipe.task].achieved))
     env.close()
@@ -45,13 +45,14 @@ def planned(task):
 @pytest.mark.parametrize("task", ARM_RECIPES)
 def test_a_demonstration_followed_as_a_plan_does_its_task(task):
     plan, config = planned(task), prior_config(task)
-    arm = tracker(embodiment(config), config.layout)
+    robot = embodiment(config)
+    arm = tracker(robot, config.layout)
     follower, dt = arm.follower(plan), config.world.dt
-    env = ManiSkill(ARM_RECIPES[task].task, control_mode="pd_joint_pos")
+    env = ManiSkill(ARM_RECIPES[task].task)
     observation, info = env.reset(seed=SEED)
     farthest = 0.0
     for k in range(STEPS):
-        state = arm.state(observation)
+        state = robot.state(observation).numpy()
         if k * dt < follower.end:
             farthest = max(farthest, follower.off(state, k * dt))
         observation, *_, info = env.step(follower.action(state, k * dt))
@@ -64,23 +65,21 @@ def test_a_demonstration_followed_as_a_plan_does_its_task(task):
 
 def test_an_arm_comes_to_rest_where_its_shield_reckons_with():
     recipe, config = ARM_RECIPES["pickcube"], prior_config("pickcube")
-    env, arm = (
-        ManiSkill(recipe.task, control_mode="pd_joint_pos"),
-        tracker(embodiment(config), PANDA),
-    )
+    env, robot = ManiSkill(recipe.task), embodiment(config)
+    arm = tracker(robot, PANDA)
     for seed in range(3):
         observation, _ = env.reset(seed=seed)
-        begin = arm.state(observation)
+        begin = robot.state(observation).numpy()
         speed = np.random.default_rng(seed).uniform(-0.5, 0.5, 7)
         asked = [np.array([*(begin[:7] + speed * (0.05 * k + 0.1)), 1.0]) for k in range(9)]
         for action in asked[:-1]:
             observation, *_ = env.step(action)
-        before = arm.state(observation)
+        before = robot.state(observation).numpy()
         backup = arm.backup(before, asked[-1], 0.0)
         observation, *_ = env.step(asked[-1])
         for _ in range(6):
-            observation, *_ = env.step(arm.stop(arm.state(observation)))
-        there = np.stack([before, arm.state(observation)])
+            observation, *_ = env.step(arm.stop(robot.state(observation).numpy()))
+        there = np.stack([before, robot.state(observation).numpy()])
         foreseen = tool_way(backup)[-1].numpy()
         assert np.linalg.norm(arm.tool(there)[1] - foreseen) < 0.006
         assert np.linalg.norm(arm.tool(there)[0] - foreseen) > 0.006

@@ -29,7 +29,7 @@ from glass_envs.maniskill.outcomes import Outcomes
 from glass_envs.maniskill.recording import Recorder, Trace
 from glass_envs.maniskill.simulator import simulation
 from glass_envs.maniskill.tasks import Task, task_named
-from glass_plan.constraints import All, Constraint
+from glass_plan.constraints import All, Constraint, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
 
@@ -62,7 +62,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         task: a key of ``TASKS``, or a ``Task``.
         constraints: drawn and judged; none by default. They speak of the channels of ``layout``.
         solid: whether what must be avoided collides, or is a ghost.
-        control_mode: of the robot, in ManiSkill's words.
+        control_mode: of the robot, in ManiSkill's words; plans are driven by joint positions.
         render_mode: ``"rgb_array"``, which needs a Vulkan driver, or None.
 
     Raises:
@@ -80,7 +80,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         *,
         constraints: Constraint | None = None,
         solid: bool = False,
-        control_mode: str = "pd_ee_delta_pos",
+        control_mode: str = "pd_joint_pos",
         render_mode: str | None = None,
     ) -> None:
         EzPickle.__init__(
@@ -95,7 +95,8 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
             valid = did_you_mean(str(render_mode), self.metadata["render_modes"])
             raise RequestError(f"maniskill: unknown render mode {render_mode!r}{valid} or None")
         self.task, self.render_mode, self.solid = task_named(task), render_mode, solid
-        self.constraints = All(()) if constraints is None else constraints
+        self._control_mode = control_mode
+        self.constraints = asked("maniskill", constraints)
         self.parts = All((self.constraints,)).parts()
         check_steps_decide("maniskill", self.parts)
         self._bodies = bodies(self.constraints, solid=solid)
@@ -160,7 +161,8 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         shape = self.action_space.shape
         if given.shape != shape or not np.isfinite(given).all():
             raise RequestError(
-                f"maniskill: the action must be finite numbers of shape {shape}, got {given!r:.80}"
+                f"maniskill: the action must be finite numbers of shape {shape} "
+                f"({self._control_mode}), got {given!r:.80}"
             )
         space = self._simulation.single_action_space
         clipped = np.clip(given, space.low, space.high)
