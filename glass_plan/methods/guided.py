@@ -8,25 +8,40 @@ from __future__ import annotations
 
 from functools import partial
 
+from torch import Tensor
+
 from glass_plan import kernels
 from glass_plan.constraints import Constraint
 from glass_plan.guidance import Combiner, GradientGuide, Guided, conflict_gate, pcgrad, total
 from glass_plan.kernels.value import Potential
+from glass_plan.layout import Trajectory
 from glass_plan.methods.base import Draw, Request
 
 
 def _guided(request: Request, combine: Combiner) -> Draw:
-    """ODE steps; every constraint that bends ways has a gradient of its own."""
-    schedule, buffer = request.denoise.prior.schedule, request.buffer
+    """ODE steps; every constraint that bends ways has a gradient of its own.
 
-    def held(part: Constraint) -> Potential:
-        """Its reward of samples between the request's start and goal, which it must not move."""
-        potential = request.potential(part.soft(weight=1.0, buffer=buffer))
-        return lambda x_1: potential(request.denoise.pin(x_1))
+    What moves along with a robot does so in the gradient and in the step, and nothing else does:
+    the start and the goal stay, and an object that nobody holds.
+    """
+    denoise, bend = request.denoise, request.bend
+    prior, weight, buffer = denoise.prior, request.sampling.weight, request.buffer
 
-    rewards = [held(part) for part in request.bending.parts().values()]
-    guide = GradientGuide(rewards, schedule, combine=combine)
-    return Draw.of(request.run(kernels.Ode(Guided(request.denoise, guide), schedule)))
+    def moved(x_1: Tensor, before: Tensor) -> Trajectory:
+        worlds = (prior.to_world(denoise.pin(x), request.t_start) for x in (before, x_1))
+        return bend.along(*worlds)
+
+    def potential(part: Constraint) -> Potential:
+        reward = part.soft(weight=weight, buffer=buffer)
+        return lambda x_1: reward(moved(x_1, x_1.detach()))
+
+    rewards = [potential(part) for part in request.bending.parts().values()]
+    climb = GradientGuide(rewards, prior.schedule, combine=combine)
+
+    def guide(x_t: Tensor, t: float, x_1_hat: Tensor) -> Tensor:
+        return prior.from_world(moved(climb(x_t, t, x_1_hat), x_1_hat))
+
+    return Draw.of(request.run(kernels.Ode(Guided(denoise, guide), prior.schedule)))
 
 
 gradient = partial(_guided, combine=total)
