@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glass_plan.checkpoint import config_of
 from glass_plan.conformal import (
     Level,
     Margin,
@@ -142,6 +143,12 @@ def certify(
     check_alike(*suites)
     for side, suite in zip(sides, suites, strict=True):
         check_rows(side, suite)
+    settings = sorted({row.settings for side in sides for row in side.rows})
+    if len(settings) > 1:
+        raise ProtocolError(
+            f"certify: rows of {fresh.method!r} are of several settings or weights: "
+            f"{', '.join(settings)}; evaluate both splits anew with one"
+        )
     seeds = common_seeds(sides)
     kept = [[row for row in side.rows if row.sampler_seed in seeds] for side in sides]
     known = [_units(suite, rows) for suite, rows in zip(suites, kept, strict=True)]
@@ -170,7 +177,9 @@ def certify(
 
 def _units(suite: Suite, rows: Iterable[Row]) -> dict[int, dict[str, str]]:
     """``named_units`` of the scenes that were run."""
-    return {seed: named_units(suite.scenes[seed]) for seed in sorted({row.seed for row in rows})}
+    config = config_of(suite.model)
+    seeds = sorted({row.seed for row in rows})
+    return {seed: named_units(suite.scenes[seed], config) for seed in seeds}
 
 
 def _of(unit: str, scene: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glass_plan.checkpoint import PriorConfig, World, config_of
 from glass_plan.constraints.verdicts import units
 from glass_plan.errors import ProtocolError, RequestError
-from glass_plan.layout import POINT_MASS
 from glass_plan.protocols import Scene, Suite
 from glass_plan.records import Outcome
 from glass_plan.results import PROMISED, Results, Row
 
 WALLS = "walls"
-"""The world's own constraint [m], which no protocol names."""
+"""A maze's own constraint [m], which no protocol names."""
 SAME = ("env_id", "nfe", "max_episode_steps", "tolerances")
 """Of two protocols, so that they run the same closed loop."""
 
@@ -56,8 +56,9 @@ def check_rows(side: Results, suite: Suite) -> None:
             f"{where}: lacks {len(side.gaps)} of its first {len(side.rows) + len(side.gaps)} "
             "cases; finish its evaluation"
         )
+    config = config_of(suite.model)
     for row in side.rows:
-        foreign = row.clearance.keys() - named_units(suite.scenes[row.seed]).keys()
+        foreign = row.clearance.keys() - named_units(suite.scenes[row.seed], config).keys()
         if foreign:
             raise ProtocolError(
                 f"{where}: scene {row.seed} has no constraint {', '.join(sorted(foreign))}, but "
@@ -72,11 +73,17 @@ def check_rows(side: Results, suite: Suite) -> None:
         )
 
 
-def named_units(scene: Scene) -> dict[str, str]:
-    """Unit of every constraint of a scene that an episode is judged by at every step."""
+def named_units(scene: Scene, config: PriorConfig) -> dict[str, str]:
+    """Unit of every constraint of a scene that an episode is judged by at every step.
+
+    Args:
+        scene: of a protocol.
+        config: of the protocol's model, which says what robot is where.
+    """
     safety = {name: part for name, part in scene.constraints.parts().items() if part.is_safety}
-    found = {name: ", ".join(units(part, POINT_MASS)) for name, part in safety.items()}
-    return {WALLS: "m", **{name: unit for name, unit in found.items() if unit}}
+    found = {name: ", ".join(units(part, config.layout)) for name, part in safety.items()}
+    walls = {WALLS: "m"} if isinstance(config.world, World) else {}
+    return walls | {name: unit for name, unit in found.items() if unit}
 
 
 def common_seeds(sides: Sequence[Results]) -> tuple[int, ...]:

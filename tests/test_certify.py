@@ -12,6 +12,7 @@ import pytest
 
 from glass_plan import cli
 from glass_plan.certification import certify
+from glass_plan.checkpoint import config_of
 from glass_plan.cli.console import BAD_REQUEST, INFEASIBLE
 from glass_plan.conformal import Level, contradiction_p, expected_share
 from glass_plan.constraints import Avoid, Ball, Reach, SpeedLimit
@@ -152,10 +153,25 @@ def test_too_few_scenes_say_how_many_are_needed(pair):
     assert not done.holds
 
 
+def test_an_arm_has_no_walls():
+    scene = Scene(0, {}, Avoid(Ball((0.0, 0.0, 0.2), 0.05)).named("ball") & SpeedLimit(0.4))
+    found = named_units(scene, config_of("maniskill-pickcube"))
+    assert found == {"ball": "m", "speed_limit": "m/s"}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_method_is_certified(pair, which):
+    sides = [calibration_rows(), fresh_rows()]
+    sides[which][0] = replace(sides[which][0], settings="another")
+    with pytest.raises(ProtocolError, match="are of several settings or weights: , another"):
+        certificate(pair, *sides)
+
+
 def test_a_speed_limit_is_certified_by_itself(tmp_path):
     spec = DISC & SpeedLimit(2.5) & VISIT
     limited = suites(tmp_path, scenes([*TUNING, *REPORTED], spec))
-    assert named_units(limited[0].scenes[0]) == {"walls": "m", "disc": "m", "speed_limit": "m/s"}
+    found = named_units(limited[0].scenes[0], config_of(HEADER["model"]))
+    assert found == {"walls": "m", "disc": "m", "speed_limit": "m/s"}
 
     def driven(row):
         speeds = {"clearance": 0.4, "info": 0.5}
