@@ -168,16 +168,16 @@ class Eventually(Temporal):
     def remaining(self, driven: Trajectory) -> Constraint:
         """Nothing once it has held; the later visits of a sequence once the first was made.
 
-        A later visit's window then counts from the beginning of ``driven``, which is strict.
+        A later visit, and its window, then counts from the segment on which the first was made.
         """
         if self.margin(driven) > 0:
             return NOTHING
         match self.term:
             case All(terms=(*now, Eventually() as later)) if now:
-                if Eventually(All(tuple(now)), self.window).margin(driven) > 0:
-                    begin = float(driven.times[0])
-                    window = tuple(begin + t for t in later.window)
-                    return replace(later, window=window, name=self.label).remaining(driven)
+                since = _since(Eventually(All(tuple(now)), self.window), driven)
+                if since is not None:
+                    window = tuple(float(since.times[0]) + t for t in later.window)
+                    return replace(later, window=window, name=self.label).remaining(since)
         return self
 
     def __invert__(self) -> Constraint:
@@ -237,3 +237,13 @@ def Visit(region: Region, within: float | None = None) -> Eventually:  # noqa: N
     """
     window = () if within is None else (0.0, not_negative("Visit: within", within))
     return Eventually(Reach(region), window)
+
+
+def _since(visit: Eventually, driven: Trajectory) -> Trajectory | None:
+    """One trajectory (H, D) from the segment on which a visit is first made; None if it is not."""
+    if not visit.margin(driven) > 0:
+        return None
+    count = len(driven.x)
+    seen = (k for k in range(1, count + 1) if visit.margin(replace(driven, x=driven.x[:k])) > 0)
+    begin = max(0, next(seen, count) - 2)
+    return replace(driven, x=driven.x[begin:], t_start=float(driven.times[begin]))

@@ -65,6 +65,17 @@ def test_a_later_visit_without_the_first_does_not_count() -> None:
     assert tour.remaining(through((1, 0), (2, 0))) == tour
 
 
+def test_a_later_visit_before_the_first_does_not_count() -> None:
+    """The drive comes by there, and only then here."""
+    tour = Visit(HERE).then(THERE)
+    driven = through((2, 0), (1.5, 0.5), (0.5, 0.5), (0, 0), (0, 1))
+    left = tour.remaining(driven)
+    assert tour.margin(driven) < 0
+    assert left == Visit(THERE).named(tour.label)
+    there_again = through((2, 0), (1.5, 0.5), (0.5, 0.5), (0, 0), (1, 1), (2, 0))
+    assert tour.remaining(there_again) == NOTHING
+
+
 def test_a_visit_soon_after_keeps_its_deadline() -> None:
     left = Visit(HERE).then(THERE, within=3.0).remaining(through((0, 0), (1, 0), t_start=5.0))
     assert isinstance(left, Eventually)
