@@ -43,7 +43,8 @@ TRIES = 5
 """Candidates of a plan that are driven in the mind at most."""
 FALLBACKS = ("brake", "follow")
 SOON = 0.6
-"""An infeasible plan may be followed while its first violation is farther off than this [s]."""
+"""An infeasible plan may be followed while its first violation is farther off than this [s], or
+where by then it gets out of one in which the robot is, without going deeper."""
 
 
 @dataclass
@@ -302,9 +303,15 @@ class RecedingHorizon:
         """Whether a plan that is not feasible, for some evidence, may be followed for a while."""
         if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
-        soon = head(self._driven(plan, state, time), SOON)
-        if float(self._safety(pursuit).margin(soon)) > 0:
+        driven, safety = self._driven(plan, state, time), self._safety(pursuit)
+        soon = head(driven, SOON)
+        if float(safety.margin(soon)) > 0:
             return True, f"{evidence}, but the next {SOON} s hold"
+        count = len(soon.x) - 1
+        later = replace(driven, x=driven.x[count:], t_start=float(driven.times[count]))
+        now = float(safety.margin(replace(driven, x=driven.x[:1])))
+        if now <= float(safety.margin(soon)) and float(safety.margin(later)) > 0:
+            return True, f"{evidence}, but it gets out within {SOON} s"
         return False, evidence
 
     def _note(

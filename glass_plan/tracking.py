@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 Motion = TypeVar("Motion", Array, Tensor)
 """Of one robot, or of many side by side."""
 
+LONGEST = 60.0
+"""Of a plan that is driven in the mind [s]; what a model draws may claim to take days."""
 KP, KD = 10.0, 2.0
 """Feedback gains [1/m], [s/m]: 15 rad/s and 1.5 times critical damping on PointMaze's ball."""
 BRAKE_GAIN = 5.0
@@ -81,10 +83,11 @@ def drive(
         max_speed: that ``slowed`` keeps, if any [m/s].
 
     Returns:
-        (K, 5) position [m], velocity [m/s] and plan time [s] at every control step.
+        (K, 5) position [m], velocity [m/s] and plan time [s] at every control step, for
+        ``LONGEST`` at most.
     """
     dt = dynamics.dt
-    times = dt * np.arange(max(2, round(reference.end / dt) + 1))
+    times = dt * np.arange(max(2, round(min(reference.end, LONGEST) / dt) + 1))
     now = np.minimum(times, reference.end)
     ahead = np.minimum(times + 0.5 * dt, reference.end)
     ends = (times + 0.5 * dt >= reference.end)[:, None]

@@ -135,7 +135,7 @@ class Hopeless:
 
 def test_the_fallback_brakes_and_tries_again(planner):
     hopeless = Hopeless(planner)
-    disc = Avoid(Ball((-1.0, -1.0), 0.3))  # no plan is safe for even the next moments
+    disc = Avoid(Ball((-1.0, -1.0), 3.0))  # no plan is safe, nor soon gets out
     controller = RecedingHorizon(hopeless, disc, fallback="brake")
     controller.reset(GOAL, 0)
     moving = np.array([-1.0, -1.0, 2.0, 0.0])
@@ -157,7 +157,7 @@ def test_out_of_time_the_fallback_says_so(planner):
 
 def test_every_plan_of_an_episode_draws_anew(planner):
     spy = Hopeless(planner)
-    controller = RecedingHorizon(spy, Avoid(Ball((-1.0, -1.0), 0.3)), fallback="brake")
+    controller = RecedingHorizon(spy, Avoid(Ball((-1.0, -1.0), 3.0)), fallback="brake")
     for seed in (0, 0, 1):
         controller.reset(GOAL, seed)
         controller.act(START, 0.0)
@@ -165,6 +165,16 @@ def test_every_plan_of_an_episode_draws_anew(planner):
     first, again, other = (spy.seeds[k : k + 2] for k in (0, 2, 4))
     assert first == again
     assert len({*first, *other}) == 4
+
+
+def test_it_gets_out_of_what_it_has_grazed(planner, env):
+    """2 mm deep in a disc beside its start, no plan is feasible."""
+    beside = Avoid(Ball((START[0], START[1] - 0.298), 0.2)).named("beside")
+    controller = RecedingHorizon(planner, beside, fallback="brake")
+    episode = run_episode(env, controller, 0, options=PLACES)
+    assert episode.decisions[0].outcome is Outcome.PLANNED
+    assert "gets out within" in episode.decisions[0].reason
+    assert episode.success
 
 
 def test_following_drives_the_least_violating_plan(planner):

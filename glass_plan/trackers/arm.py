@@ -21,6 +21,7 @@ from glass_plan.layout import Layout, Trajectory
 from glass_plan.progress import as_driven
 from glass_plan.records import Plan
 from glass_plan.trackers.base import Follower
+from glass_plan.tracking import LONGEST
 
 Array = NDArray[np.float64]
 
@@ -207,9 +208,9 @@ class ArmFollower:
         return replace(whole, x=x, t_start=time)
 
     def foreseen(self, state: Array, time: float) -> Trajectory:
-        """The plan itself at the control rate, from the present state on."""
+        """The plan itself at the control rate, from the present state on, up to ``LONGEST``."""
         dt = self._tracker.dt
-        times = np.arange(max(2, round(self.end / dt) + 1), dtype=np.float64) * dt
+        times = np.arange(max(2, round(min(self.end, LONGEST) / dt) + 1), dtype=np.float64) * dt
         states = self._from(state, times)
         return as_driven(np.hstack([states, time + times[:, None]]), self._tracker.layout)
 
