@@ -15,7 +15,7 @@ from glass_plan.results import PROMISED
 Array = NDArray[np.float64]
 
 TRAPPED_TIME, TRAPPED_RADIUS = 2.0, 0.2
-"""No progress: for so long [s] within so much [m] of one place, and not at the goal."""
+"""No progress: for so long [s] within so much [m] of one place, the goal too."""
 MOVES = 0.01
 """Steps of a plan shorter than this [m] hold the goal, and have no roughness."""
 

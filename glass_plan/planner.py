@@ -7,6 +7,7 @@ exact margins and chooses by rule. Knows no simulator.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -109,6 +110,9 @@ class Planner:
         """
         began = time.perf_counter()
         constraints = asked("plan", constraints)
+        for name, value in (("t_start", t_start), ("deadline", deadline)):
+            if value is not None and math.isnan(value):
+                raise RequestError(f"plan: {name} must be a time [s], got {value}")
         state, target = self.embodiment.state(start), as_vector(goal, "goal")
         denoise = self.prior.condition(state, target)
         everything = self.judged(constraints)

@@ -340,3 +340,23 @@ def test_off_the_plan_is_an_object_too_that_was_left_behind():
     state = follower._at(1.0)
     state[-1] -= 0.15
     assert follower.off(state, 1.0) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("goal", "change", "text"),
+    [
+        ((-50.0, 90.0, 150.0), {}, "goal .* violates 'reach_of_the_arm'"),
+        ((2.0, 0.0, 0.2), {}, "goal .* violates 'reach_of_the_arm'"),
+        ((0.0, 0.0, -0.3), {}, "goal .* violates 'reach_of_the_arm'"),
+        ((0.0, 0.0, 0.2), {-1: -1.0}, "start .* violates 'reach_of_the_arm'"),
+        ((0.0, 0.0, 0.2), {7: 5.0}, "start .* violates 'gripper_limits'"),
+        ((0.0, 0.0, 0.2), {3: 0.5}, "start .* violates 'joint_limits'"),
+    ],
+)
+def test_what_an_arm_cannot_do_is_no_request(goal, change, text):
+    planner = Planner.from_pretrained("maniskill-pickcube")
+    start = np.array(STATE)
+    for k, value in change.items():
+        start[k] = value
+    with pytest.raises(RequestError, match=text):
+        planner.plan(start, goal)

@@ -13,6 +13,10 @@ import tyro
 from rich.console import Console
 
 from glass_plan.cli.console import INFEASIBLE, console, positive, progress_bar
+from glass_plan.errors import RequestError, did_you_mean
+
+PICTURES = (".pdf", ".png", ".svg")
+"""Kinds of files that a plan is drawn to."""
 
 
 def plan(
@@ -32,20 +36,26 @@ def plan(
 
     Args:
         model: name of a shipped checkpoint, or a folder.
-        start: x y [vx vy].
+        start: x y [vx vy], in metres and metres a second.
         goal: x y.
         spec: YAML file of constraints.
-        method: glass-fks, best-of-n or unguided.
+        method: of drawing candidates, e.g. glass-fks, best-of-n or unguided; an unknown one prints
+            them all.
         seed: of the sampler.
         json_out: print the plan as JSON.
-        picture: write a PNG of the plan.
+        picture: file of a picture of the plan, PNG, PDF or SVG.
     """
     from glass_plan.constraints import load_spec
+    from glass_plan.embodiments import as_point_mass
     from glass_plan.methods import Sampling
     from glass_plan.planner import Planner
     from glass_plan.records import Status
 
     planner = Planner.from_pretrained(model, sampling=Sampling(method=method))
+    as_point_mass(planner.embodiment, "glass-plan plan")
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        hint = did_you_mean(picture.suffix, PICTURES)
+        raise RequestError(f"--picture {picture}: unknown kind {picture.suffix!r}{hint}")
     constraints = load_spec(spec) if spec is not None else None
     state = (*start, 0.0, 0.0) if len(start) == 2 else start
     made = planner.plan(state, goal, constraints, seed=seed)
@@ -79,7 +89,7 @@ def _draw(path: Path, planner: object, made: object, constraints: object) -> Non
     assert isinstance(planner, Planner)
     assert isinstance(made, Plan)
     assert constraints is None or isinstance(constraints, Constraint)
-    world = as_point_mass(planner.embodiment, "plan --plot").world
+    world = as_point_mass(planner.embodiment, "glass-plan plan").world
     figure = plan_figure(
         [Panel(str(made.status), made)],
         occupancy=world.walls,
@@ -118,6 +128,8 @@ def demo(
 
     count = (24 if world == "maze2d" else 8) if scenes is None else scenes
     positive(scenes=count, workers=workers)
+    if first_seed < 0:
+        raise RequestError(f"--first-seed must be at least 0, got {first_seed}")
     folder = out or Path("out/demo" if world == "maze2d" else f"out/demo-{world}")
     if world == "maze2d":
         from glass_envs.demo import run_demo
@@ -134,6 +146,10 @@ def demo(
 
         kind = world.removesuffix("cube")
         known = Path(f"experiments/protocols/maniskill_{kind}_static.yaml")
+        if protocol is None and not known.is_file():
+            raise RequestError(
+                f"demo {world}: no {known} here; work in a clone, or --protocol FILE"
+            )
         reports, page = run_arm_demo(
             protocol or known,
             scenes=count,

@@ -259,6 +259,11 @@ def rotation(kind: str, value: object, dim: int) -> Numbers:
             f"{kind}: rotation must be [angle] in the plane and a rotation vector [x, y, z] in "
             f"space, in rad, got {numbers} in {dim} coordinates"
         )
+    if any(abs(x) > 2 * math.pi for x in numbers):
+        raise SpecError(
+            f"{kind}: rotation is in radians, up to a whole turn, got {numbers}; of degrees, "
+            "math.radians"
+        )
     return numbers if any(numbers) else ()
 
 

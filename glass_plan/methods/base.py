@@ -22,6 +22,18 @@ from glass_plan.rewards import Reward
 
 UNGUIDED_TEMPERATURE = 0.7
 """Of a single sample, which cannot be chosen among others."""
+LEAST = {"particles": 1, "transitions": 0, "inner_steps": 1}
+"""Least values of the settings that count; OMPL and MPPI have no transitions."""
+RANGES = {
+    "rho": (-1, 1),
+    "ess_min": (0, 1),
+    "weight": (0, 1e12),
+    "buffer": (0, 1e9),
+    "temperature": (0, 1e9),
+    "warm_t": (0, 1),
+    "hard": (0, 1e9),
+}
+"""Of the others, both ends included."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,17 @@ class Sampling:
     hard: float | None = None
     effort: float = FORCE_SHARE
     detours: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise RequestError(f"Sampling: {name} must be an integer >= {least}, got {value!r}")
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise RequestError(f"Sampling: {name} must be in [{low}, {high:g}], got {value!r}")
 
     @classmethod
     def unguided(cls, rows: int) -> Sampling:

@@ -30,6 +30,7 @@ from glass_plan.constraints import (
 from glass_plan.constraints.pieces import PIECE
 from glass_plan.errors import LayoutError, SpecError
 from glass_plan.layout import POINT_MASS, Trajectory
+from glass_plan.robots import PANDA
 from tests.constraints.strategies import through, wander
 
 CORNER = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
@@ -211,7 +212,12 @@ def test_a_limit_out_of_range_says_what_is_wrong(build: Callable[[], object], te
 def test_bounds_of_another_size_are_named_with_the_constraint() -> None:
     with pytest.raises(LayoutError, match=r"joint_limits: its bounds are 3 numbers"):
         JointLimits((0, 0, 0), (1, 1, 1)).check(POINT_MASS)
-    with pytest.raises(LayoutError, match=r"joint_limits: layout: unknown channel 'joint'"):
+    with pytest.raises(LayoutError, match=r"joint_limits: no channel 'joint' to hold joints"):
         JointLimits((0,), (1,), channel="joint").check(POINT_MASS)
     with pytest.raises(LayoutError, match=r"dynamics_consistency: .*'positon'; did you mean"):
         DynamicsConsistency(1, coast, channels=("positon",)).check(POINT_MASS)
+
+
+def test_joints_in_another_channel_are_hinted_at() -> None:
+    with pytest.raises(LayoutError, match=r"no channel 'position' .* channel='joints'"):
+        JointLimits((-1.0,) * 7, (1.0,) * 7).check(PANDA)

@@ -191,3 +191,12 @@ def test_a_constraint_out_of_range_says_what_is_wrong(
 ) -> None:
     with pytest.raises(SpecError, match=text):
         build()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [lambda: AVOID and REACH, lambda: AVOID or REACH, lambda: not AVOID, lambda: bool(All(()))],
+)
+def test_no_constraint_is_true_or_false(question: Callable[[], object]) -> None:
+    with pytest.raises(SpecError, match=r"neither true nor false; write a & b"):
+        question()
