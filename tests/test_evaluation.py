@@ -26,7 +26,7 @@ from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
 from glass_plan.report.comparison import _every_seed, write_comparison
-from glass_plan.results import read_rows, sole_writer
+from glass_plan.results import append_row, read_rows, sole_writer
 from tests import tiny
 from tests.test_protocols import HEADER
 
@@ -125,6 +125,27 @@ def test_the_command_line_evaluates_without_a_monitor(tmp_path, monkeypatch):
     (folder,) = out.iterdir()
     assert folder.name.startswith("tiny-unmonitored-reported-")
     assert len(read_rows(results_path(folder, "best-of-n"))) == 1
+
+
+def test_the_command_line_tells_what_raised_and_which_commits_ran(tmp_path, monkeypatch, capsys):
+    path, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    path.write_text(dump_suite(HEADER | {"model": "maniskill-pickcube"}, SCENES))
+    asked = f"--protocol {path} --method best-of-n --episodes 2 --workers 1 --out {out}"
+    monkeypatch.setattr(sys, "argv", ["glass-plan", "evaluate", *asked.split()])
+    with pytest.raises(SystemExit):
+        main()
+    told = " ".join(capsys.readouterr().err.split())
+    assert "2 of 2 episodes raised and count as failures; first: RequestError" in told
+    assert "several commits" not in told
+
+    (file,) = out.glob("*/*.jsonl")
+    first, second = read_rows(file)
+    file.unlink()
+    append_row(file, replace(first, commit="older"))
+    with pytest.raises(SystemExit):
+        main()
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"of several commits: 1 of older, 1 of {second.commit};" in told
 
 
 @pytest.mark.parametrize("method", ["mppi", "glass-fks+shield"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -64,6 +65,10 @@ def evaluate(
             bar.advance(row)
     rows = read_rows(results_path(folder, method))
     console.print(f"rows in {results_path(folder, method)}")
+    commits = Counter(row.commit for row in rows)
+    if len(commits) > 1:
+        told = ", ".join(f"{count} of {name}" for name, count in commits.items())
+        console.print(f"these are of several commits: {told}; move the file away to begin anew")
     if raised := [row.error for row in rows if row.error]:
         console.print(f"{len(raised)} of {len(rows)} episodes raised and count as failures; first:")
         console.print(f"  {raised[0]}", markup=False)
