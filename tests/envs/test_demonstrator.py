@@ -90,7 +90,7 @@ def test_a_task_without_a_script_is_refused():
 
 
 def test_an_arm_that_gets_stuck_is_given_up(monkeypatch):
-    env = ManiSkill("pick-cube", control_mode="pd_ee_delta_pos")
+    env = ManiSkill("pick-cube")
     steps: list[int] = []
     step = env.step
     monkeypatch.setattr(env, "step", lambda action: steps.append(1) or step(0 * action))
@@ -107,7 +107,7 @@ def test_going_down_and_up_again_is_not_stuck():
 
 
 def test_a_cube_that_need_not_move_shows_nothing():
-    env = ManiSkill("pick-cube", control_mode="pd_ee_delta_pos")
+    env = ManiSkill("pick-cube")
     observation, _ = env.reset(seed=0)
     done = {"goal_site": observation["achieved_goal"] + np.array([0.02, 0.0, 0.0])}
     reset = env.reset

@@ -30,7 +30,7 @@ STEPS = 200
 def planned(task):
     """A demonstration as a plan: the waypoints of its prior, at speeds that joints may have."""
     recipe, config = ARM_RECIPES[task], prior_config(task)
-    env = ManiSkill(recipe.task, control_mode="pd_ee_delta_pos")
+    env = ManiSkill(recipe.task)
     trip = demonstrate(recipe.task, env, SEED)
     reading = panda_reading(Recorded(env.observed.channels, TASKS[recipe.task].achieved))
     env.close()
@@ -48,7 +48,7 @@ def test_a_demonstration_followed_as_a_plan_does_its_task(task):
     robot = embodiment(config)
     arm = tracker(robot, config.layout)
     follower, dt = arm.follower(plan), config.world.dt
-    env = ManiSkill(ARM_RECIPES[task].task)
+    env = ManiSkill(ARM_RECIPES[task].task, control_mode="pd_joint_pos")
     observation, info = env.reset(seed=SEED)
     farthest = 0.0
     for k in range(STEPS):
@@ -65,7 +65,8 @@ def test_a_demonstration_followed_as_a_plan_does_its_task(task):
 
 def test_an_arm_comes_to_rest_where_its_shield_reckons_with():
     recipe, config = ARM_RECIPES["pickcube"], prior_config("pickcube")
-    env, robot = ManiSkill(recipe.task), embodiment(config)
+    env = ManiSkill(recipe.task, control_mode="pd_joint_pos")
+    robot = embodiment(config)
     arm = tracker(robot, PANDA)
     for seed in range(3):
         observation, _ = env.reset(seed=seed)

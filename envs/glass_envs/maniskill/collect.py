@@ -39,7 +39,7 @@ class Shard:
 
         In a simulation of their own: what came before leaves traces in PhysX.
         """
-        env = ManiSkill(self.task, control_mode="pd_ee_delta_pos")
+        env = ManiSkill(self.task)
         try:
             return [demonstrate(self.task, env, seed) for seed in self.seeds], env.observed
         finally:

@@ -62,7 +62,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         task: a key of ``TASKS``, or a ``Task``.
         constraints: drawn and judged; none by default. They speak of the channels of ``layout``.
         solid: whether what must be avoided collides, or is a ghost.
-        control_mode: of the robot, in ManiSkill's words; plans are driven by joint positions.
+        control_mode: of the robot, in ManiSkill's words; plans want ``"pd_joint_pos"``.
         render_mode: ``"rgb_array"``, which needs a Vulkan driver, or None.
 
     Raises:
@@ -80,7 +80,7 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         *,
         constraints: Constraint | None = None,
         solid: bool = False,
-        control_mode: str = "pd_joint_pos",
+        control_mode: str = "pd_ee_delta_pos",
         render_mode: str | None = None,
     ) -> None:
         EzPickle.__init__(
@@ -162,7 +162,8 @@ class ManiSkill(gymnasium.Env[Observation, Action], EzPickle):
         if given.shape != shape or not np.isfinite(given).all():
             raise RequestError(
                 f"maniskill: the action must be finite numbers of shape {shape} "
-                f"({self._control_mode}), got {given!r:.80}"
+                f"for control_mode={self._control_mode!r} (plans want 'pd_joint_pos'), got "
+                f"{given!r:.80}"
             )
         space = self._simulation.single_action_space
         clipped = np.clip(given, space.low, space.high)
