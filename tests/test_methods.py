@@ -10,8 +10,9 @@ import torch
 
 from glass_plan.arms import ARMS
 from glass_plan.constraints import Avoid, Ball, Reach, SpeedLimit
+from glass_plan.errors import RequestError
 from glass_plan.guidance import TrajectoryProx
-from glass_plan.methods import METHODS, steered
+from glass_plan.methods import METHODS, Sampling, steered
 from glass_plan.methods.barrier import hildreth
 from glass_plan.planner import Planner
 
@@ -126,3 +127,18 @@ def test_the_nearest_moves_keep_every_row():
 def test_what_does_not_depend_on_the_place_moves_nothing():
     move = torch.ones(1, 3, 2)
     assert torch.equal(hildreth(move, torch.zeros(1, 1, 3, 2), torch.ones(1, 1, 3)), move)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"particles": 0}, "particles must be an integer >= 1, got 0"),
+        ({"particles": 8.5}, "particles must be an integer >= 1, got 8.5"),
+        ({"weight": float("nan")}, r"weight must be in \[0, "),
+        ({"ess_min": 7}, r"ess_min must be in \[0, 1\], got 7"),
+        ({"warm_t": 3}, r"warm_t must be in \[0, 1\], got 3"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, text):
+    with pytest.raises(RequestError, match=text):
+        Sampling(**settings)
