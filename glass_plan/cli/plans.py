@@ -7,13 +7,18 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 
 from glass_plan.cli.console import INFEASIBLE, console, positive, progress_bar
 from glass_plan.errors import RequestError, did_you_mean
+
+if TYPE_CHECKING:
+    from glass_plan.checkpoint import World
+    from glass_plan.constraints import Constraint
+    from glass_plan.records import Plan
 
 PICTURES = (".pdf", ".png", ".svg")
 """Kinds of files that a plan is drawn to."""
@@ -52,7 +57,7 @@ def plan(
     from glass_plan.records import Status
 
     planner = Planner.from_pretrained(model, sampling=Sampling(method=method))
-    as_point_mass(planner.embodiment, "glass-plan plan")
+    world = as_point_mass(planner.embodiment, "glass-plan plan").world
     if picture is not None and picture.suffix.lower() not in PICTURES:
         hint = did_you_mean(picture.suffix, PICTURES)
         raise RequestError(f"--picture {picture}: unknown kind {picture.suffix!r}{hint}")
@@ -75,21 +80,13 @@ def plan(
     for name, margin in made.margins.items():
         console.print(f"  {name}: margin {margin:+.3f}")
     if picture is not None:
-        _draw(picture, planner, made, constraints)
+        _draw(picture, world, made, constraints)
     return 0 if made.status is Status.FEASIBLE else INFEASIBLE
 
 
-def _draw(path: Path, planner: object, made: object, constraints: object) -> None:
-    from glass_plan.constraints import Constraint
-    from glass_plan.embodiments import as_point_mass
-    from glass_plan.planner import Planner
-    from glass_plan.records import Plan
+def _draw(path: Path, world: World, made: Plan, constraints: Constraint | None) -> None:
     from glass_plan.report.figures import Panel, plan_figure
 
-    assert isinstance(planner, Planner)
-    assert isinstance(made, Plan)
-    assert constraints is None or isinstance(constraints, Constraint)
-    world = as_point_mass(planner.embodiment, "glass-plan plan").world
     figure = plan_figure(
         [Panel(str(made.status), made)],
         occupancy=world.walls,
