@@ -243,7 +243,7 @@ def _since(visit: Eventually, driven: Trajectory) -> Trajectory | None:
     """One trajectory (H, D) from the segment on which a visit is first made; None if it is not."""
     if not visit.margin(driven) > 0:
         return None
-    count = len(driven.x)
-    seen = (k for k in range(1, count + 1) if visit.margin(replace(driven, x=driven.x[:k])) > 0)
-    begin = max(0, next(seen, count) - 2)
+    counts = range(1, len(driven.x) + 1)
+    seen = (k for k in counts if visit.margin(replace(driven, x=driven.x[:k])) > 0)
+    begin = max(0, next(seen) - 2)
     return replace(driven, x=driven.x[begin:], t_start=float(driven.times[begin]))
