@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from glass_plan.arms import arm_for
 from glass_plan.bodies import tool_way
 from glass_plan.checkpoint import build_prior
-from glass_plan.constraints import Avoid, Ball, Reach, SpeedLimit
+from glass_plan.constraints import Avoid, Ball, SpeedLimit
 from glass_plan.controller import RecedingHorizon
 from glass_plan.embodiments import Arm, embodiment
-from glass_plan.embodiments.grasps import STRAIGHT, held_still, works
+from glass_plan.embodiments.grasps import STRAIGHT, held_still
 from glass_plan.errors import RequestError
 from glass_plan.guidance import TrajectoryProx
 from glass_plan.layout import Trajectory
@@ -341,38 +340,3 @@ def test_off_the_plan_is_an_object_too_that_was_left_behind():
     state = follower._at(1.0)
     state[-1] -= 0.15
     assert follower.off(state, 1.0) == pytest.approx(0.3)
-
-
-@pytest.mark.parametrize(
-    ("goal", "change", "text"),
-    [
-        ((-50.0, 90.0, 150.0), {}, "goal .* violates 'reach_of_the_arm'"),
-        ((2.0, 0.0, 0.2), {}, "goal .* violates 'reach_of_the_arm'"),
-        ((0.0, 0.0, -0.3), {}, "goal .* violates 'reach_of_the_arm'"),
-        ((0.0, 0.0, 0.2), {-1: -1.0}, "start .* violates 'reach_of_the_arm'"),
-        ((0.0, 0.0, 0.2), {7: 5.0}, "start .* violates 'gripper_limits'"),
-        ((0.0, 0.0, 0.2), {3: 0.5}, "start .* violates 'joint_limits'"),
-    ],
-)
-def test_what_an_arm_cannot_do_is_no_request(goal, change, text):
-    planner = Planner.from_pretrained("maniskill-pickcube")
-    start = np.array(STATE)
-    for k, value in change.items():
-        start[k] = value
-    with pytest.raises(RequestError, match=text):
-        planner.plan(start, goal)
-
-
-@pytest.mark.parametrize("method", ["gradient", "pcgrad", "conflict-gate", "glass-fks"])
-def test_no_guide_draws_the_object_out_of_the_hand(method):
-    """Towards a region beside its way; from when the gripper has closed to the end."""
-    planner = Planner.from_pretrained("maniskill-pickcube")
-    sampling = arm_for(method, planner.config).sampling
-    off = Reach(Ball((0.15, -0.1, 0.2), 0.03), of="object")
-    start = (0.04, 0.4, 0.02, -1.92, 0.04, 2.34, 0.8, 0.04, 0.0, 0.05, 0.02)
-    drawn = planner.with_sampling(sampling).plan(start, (-0.05, 0.09, 0.15), off).candidates
-    apart = (drawn.channel("object") - tool_way(drawn)).norm(dim=-1)
-    widths = drawn.channel("gripper")[..., 0].double().numpy()
-    told = [found[0].told for found in map(works, widths) if found]
-    assert told
-    assert all(float(way[k:].max()) < 0.04 for way, k in zip(apart, told, strict=True))

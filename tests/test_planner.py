@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-import glass_envs  # noqa: F401  (registers the environments)
 from glass_plan.constraints import (
     All,
     Avoid,
@@ -280,7 +279,7 @@ def test_what_is_no_constraint_is_refused(planner, wrong):
         lambda c: planner.plan(START, GOAL, c),
         lambda c: RecedingHorizon(planner, c, fallback="brake"),
         lambda c: Mppi(planner, c),
-        lambda c: gym.make("glass_plan/Maze2D-UMaze-v0", constraints=c),
+        lambda c: gym.make("glass_envs:glass_plan/Maze2D-UMaze-v0", constraints=c),
     ]
     for takes in takers:
         with pytest.raises(RequestError, match="must be a Constraint or None"):
