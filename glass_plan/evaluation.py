@@ -7,10 +7,13 @@ end, so that a run that was killed goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+
+import gymnasium
 
 from glass_plan.arms import ARMS, Arm, arm_for
 from glass_plan.checkpoint import config_of, weights_digest
@@ -48,8 +51,8 @@ def evaluate(
         RequestError: an unknown method, one to which a protocol without a monitor means nothing,
             one that takes more network rows than the protocol allows,
             or more episodes than there are cases.
-        ProtocolError: the folder holds results of another protocol, or the method's file rows of
-            other settings or weights, or is being added to.
+        ProtocolError: an environment that nobody registers, or the folder holds results of another
+            protocol, or the method's file rows of other settings or weights, or is being added to.
         WorkerError: the workers of an episode died as often as it may be tried.
     """
     if arm is None and method not in ARMS:
@@ -66,6 +69,7 @@ def evaluate(
     asked, allowed = arm.sampling.rows, suite.protocol.nfe
     if asked > allowed:
         raise RequestError(f"evaluate: {method!r} takes {asked} rows a plan, allowed are {allowed}")
+    _check_registered(suite.protocol)
     keep_protocol(folder, suite.protocol)
     path, settings = results_path(folder, method), settings_digest(suite, arm)
     with sole_writer(path):
@@ -86,6 +90,17 @@ def evaluate(
             row = replace(row, info=told, commit=made_at, settings=settings)
             append_row(path, row)
             yield row
+
+
+def _check_registered(protocol: EvalProtocol) -> None:
+    """Refuse an environment that no worker could make."""
+    module, _, name = protocol.env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        gymnasium.spec(name)
+    except (ImportError, gymnasium.error.Error) as error:
+        raise ProtocolError(f"{protocol.name}: env_id {protocol.env_id!r}: {error}") from error
 
 
 def settings_digest(suite: Suite, arm: Arm) -> str:

@@ -162,6 +162,14 @@ def test_an_unknown_method_is_refused(suite, tmp_path):
         list(evaluate(suite, "glass-fk", tmp_path, episodes=1))
 
 
+@pytest.mark.parametrize("env_id", ["glass_envs:glass_plan/Maze2D-Lrge-v0", "glass_env:Maze-v0"])
+def test_an_environment_that_nobody_registers_is_refused(suite, tmp_path, env_id):
+    other = replace(suite, protocol=replace(suite.protocol, env_id=env_id))
+    with pytest.raises(ProtocolError, match=env_id):
+        list(evaluate(other, "unguided", tmp_path, episodes=1))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_method_over_the_budget_is_refused(suite, tmp_path):
     poor = replace(suite, protocol=replace(suite.protocol, nfe=50))
     with pytest.raises(RequestError, match="takes 96 rows a plan, allowed are 50"):
