@@ -8,10 +8,14 @@ back first (FALLBACK). A feasible plan is driven in the mind first
 (``Follower.foreseen``): where following it would violate what must always hold, another candidate
 takes its place. Every decision has its reason. What had to hold once and was seen to hold is asked
 for no more (``Constraint.remaining``).
+
+The world waits for a plan, unless a ``latency`` is declared: then a plan begins where the robot
+will be by then, on the plan in hand as long as that holds, or braking.
 """
 
 from __future__ import annotations
 
+import math
 import time as clock
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +28,7 @@ from glass_plan.constraints import All, Constraint, as_observed, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner, ranked, speed_limit
-from glass_plan.progress import as_driven, head
+from glass_plan.progress import as_driven, head, last_state, until
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
 from glass_plan.trackers import Follower, tracker
@@ -47,6 +51,23 @@ SOON = 0.6
 where by then it gets out of one in which the robot is, without going deeper."""
 
 
+@dataclass(frozen=True)
+class _Verdict:
+    """On a plan that was drawn.
+
+    Args:
+        plan: that is best, with the time that it took.
+        acceptable: whether it may be followed.
+        reason: why it was drawn, and why it may be followed or not.
+        begins: time of the episode from which on [s].
+    """
+
+    plan: Plan
+    acceptable: bool
+    reason: str
+    begins: float
+
+
 @dataclass
 class _Pursuit:
     """What changes during an episode."""
@@ -61,6 +82,7 @@ class _Pursuit:
     plan: Plan | None = None
     follower: Follower | None = None
     began: float = 0.0
+    awaited: _Verdict | None = None
     next_check: float = 0.0
     attempts: int = 0
     shielded: bool = False
@@ -78,6 +100,8 @@ class RecedingHorizon:
             follows the least violating one, which shows what the planner is worth by itself.
         deadline: wall time [s] that one plan may take; None waits for it. The drives in the mind,
             of some milliseconds each, come on top.
+        latency: time of the episode [s] that goes by while a plan is made, whatever it takes; with
+            0 the world waits. Choose one that plans keep to, or a ``deadline`` as long.
         shield: whether a last filter on every action may override it (``Shield``).
         aware: whether the plan in hand is checked against ``constraints`` too, as it should be; an
             unguided control arm says False and knows the walls only.
@@ -88,8 +112,8 @@ class RecedingHorizon:
             lost, as planners are published: this shows what plans are worth by themselves.
 
     Raises:
-        RequestError: no constraints, an unknown fallback, or a shield, which reads
-            motions in advance, where they are to be observed.
+        RequestError: no constraints, an unknown fallback, a latency that is none, or a shield,
+            which reads motions in advance, where they are to be observed.
     """
 
     def __init__(
@@ -99,6 +123,7 @@ class RecedingHorizon:
         *,
         fallback: Literal["brake", "follow"],
         deadline: float | None = None,
+        latency: float = 0.0,
         shield: bool = False,
         aware: bool = True,
         observed: bool = False,
@@ -112,8 +137,11 @@ class RecedingHorizon:
         if fallback not in FALLBACKS:
             hint = did_you_mean(fallback, FALLBACKS)
             raise RequestError(f"controller: unknown fallback {fallback!r}{hint}")
+        if not 0 <= latency < math.inf:
+            raise RequestError(f"controller: latency must be 0 s or more, got {latency}")
         everything = asked("controller", constraints)
-        self.planner, self.deadline, self.fallback = planner, deadline, fallback
+        self.planner, self.fallback = planner, fallback
+        self.deadline, self.latency = deadline, latency
         self.constraints = everything if aware else All(())
         self.observed, self.monitored = observed, monitored
         robot, layout = planner.embodiment, planner.prior.layout
@@ -163,7 +191,7 @@ class RecedingHorizon:
         pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9 and not pursuit.retreat:
             self._decide(pursuit, state, time)
-            pursuit.next_check = time + CHECK_EVERY
+            pursuit.next_check = time + (self.latency if pursuit.awaited else CHECK_EVERY)
         action = self._intended(pursuit, state, time)
         if self._shield is None:
             return action
@@ -184,7 +212,10 @@ class RecedingHorizon:
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
         pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
-        pursuit.seen = as_observed(pursuit.asked, time) if self.observed else pursuit.asked
+        if pursuit.awaited is not None:
+            self._take(pursuit, pursuit.awaited, time)
+            return
+        pursuit.seen = self._seen(pursuit.asked, time)
         rest, why = self._rest(pursuit, state, time)
         if why == "":
             seen = "the rest of the plan holds" if self.monitored else "not monitored"
@@ -194,7 +225,21 @@ class RecedingHorizon:
         if pursuit.retreat:
             pursuit.plan, pursuit.follower = None, None
             self._note(pursuit, time, Outcome.FALLBACK, f"{why}; goes back")
-            return
+        elif self.latency == 0:
+            self._take(pursuit, self._draw(pursuit, state, time, rest, why), time)
+        else:
+            ahead, rest = self._meanwhile(pursuit, state, time, rest, why)
+            pursuit.seen = self._seen(pursuit.asked.remaining(ahead), time)
+            begins = time + self.latency
+            pursuit.awaited = self._draw(pursuit, last_state(ahead), begins, rest, why)
+
+    def _seen(self, constraint: Constraint, time: float) -> Constraint:
+        return as_observed(constraint, time) if self.observed else constraint
+
+    def _draw(
+        self, pursuit: _Pursuit, state: Array, time: float, rest: Trajectory | None, why: str
+    ) -> _Verdict:
+        """A plan that begins with a state at a time, and whether it may be followed."""
         began = clock.perf_counter()
         plan = self.planner.plan(
             state,
@@ -209,13 +254,45 @@ class RecedingHorizon:
         pursuit.attempts += 1
         plan, acceptable, verdict = self._chosen(pursuit, plan, state, time)
         plan = replace(plan, wall_time=clock.perf_counter() - began)
-        if acceptable:
-            pursuit.plan, pursuit.began = plan, time
-            pursuit.follower = self._tracker.follower(plan)
-            self._note(pursuit, time, Outcome.PLANNED, f"{why}; {verdict}", plan)
+        return _Verdict(plan, acceptable, f"{why}; {verdict}", time)
+
+    def _take(self, pursuit: _Pursuit, drawn: _Verdict, time: float) -> None:
+        """Follow a plan that was drawn, or brake."""
+        pursuit.awaited = None
+        if drawn.acceptable:
+            pursuit.plan, pursuit.began = drawn.plan, drawn.begins
+            pursuit.follower = self._tracker.follower(drawn.plan)
+            self._note(pursuit, time, Outcome.PLANNED, drawn.reason, drawn.plan)
         else:
             pursuit.plan, pursuit.follower = None, None
-            self._note(pursuit, time, Outcome.FALLBACK, f"{why}; {verdict}", plan)
+            self._note(pursuit, time, Outcome.FALLBACK, drawn.reason, drawn.plan)
+
+    def _meanwhile(
+        self, pursuit: _Pursuit, state: Array, time: float, rest: Trajectory | None, why: str
+    ) -> tuple[Trajectory, Trajectory | None]:
+        """What the robot drives while a plan is made, and what is left then of the one in hand.
+
+        It goes on with what is left now if that holds until ``SOON`` after a new plan is there, or
+        if nobody checks; else it brakes.
+        """
+        if rest is not None and pursuit.plan is not None:
+            going_on = replace(pursuit.plan, trajectory=rest)
+            follower = self._tracker.follower(going_on)
+            driven = follower.foreseen(state, time)
+            soon = head(driven, self.latency + SOON)
+            unchecked = not self.monitored or self.fallback == "follow"
+            if unchecked or float(self._safety(pursuit).margin(soon)) > 0:
+                pursuit.plan, pursuit.follower, pursuit.began = going_on, follower, time
+                self._note(pursuit, time, Outcome.REUSED, f"{why}; goes on until there is a plan")
+                ahead = until(driven, self.latency)
+                if self.latency >= follower.end:
+                    return ahead, None
+                later = time + self.latency
+                return ahead, follower.rest(last_state(ahead), self.latency, later)
+        pursuit.plan, pursuit.follower = None, None
+        self._note(pursuit, time, Outcome.FALLBACK, f"{why}; brakes until there is a plan")
+        braked = self._tracker.backup(state, self._tracker.stop(state), time)
+        return until(braked, self.latency), None
 
     def _rest(self, pursuit: _Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""

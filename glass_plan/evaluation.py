@@ -48,9 +48,9 @@ def evaluate(
         arm: to be run in place of a known one.
 
     Raises:
-        RequestError: an unknown method, one to which a protocol without a monitor means nothing,
-            one that takes more network rows than the protocol allows,
-            or more episodes than there are cases.
+        RequestError: an unknown method, one to which a protocol without a monitor or with a latency
+            means nothing, one that takes more network rows than the protocol allows, or more
+            episodes than there are cases.
         ProtocolError: an environment that nobody registers, or the folder holds results of another
             protocol, or the method's file rows of other settings or weights, or is being added to.
         WorkerError: the workers of an episode died as often as it may be tried.
@@ -63,6 +63,8 @@ def evaluate(
             f"evaluate: {method!r} does not follow plans unmonitored; take a method that plans, "
             "without a shield"
         )
+    if suite.latency and arm.controller == "mppi":
+        raise RequestError(f"evaluate: {method!r} makes no plans that a world could not wait for")
     cases = suite.protocol.cases
     if not 1 <= episodes <= len(cases):
         raise RequestError(f"evaluate: episodes must be in 1..{len(cases)}, got {episodes}")
@@ -176,6 +178,7 @@ def episode_task(suite: Suite, arm: Arm, seed: int, sampler_seed: int) -> Episod
         shield=arm.shield,
         observed=arm.observed,
         monitored=suite.monitored,
+        latency=suite.latency,
         controller=arm.controller,
         env_kwargs={
             **suite.env_kwargs,

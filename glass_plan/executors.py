@@ -42,6 +42,7 @@ class EpisodeTask:
         shield: of the controller.
         observed: of the controller.
         monitored: of the controller.
+        latency: of the controller [s].
         controller: that drives.
         env_kwargs: of the environment.
         options: of its reset.
@@ -59,6 +60,7 @@ class EpisodeTask:
     shield: bool = False
     observed: bool = False
     monitored: bool = True
+    latency: float = 0.0
     controller: Literal["receding-horizon", "mppi"] = "receding-horizon"
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] | None = None
@@ -97,6 +99,7 @@ class EpisodeTask:
             aware=self.aware,
             observed=self.observed,
             monitored=self.monitored,
+            latency=self.latency,
         )
 
 

@@ -54,3 +54,16 @@ def head(trajectory: Trajectory, duration: float) -> Trajectory:
     """The first ``duration`` seconds of one trajectory, at least two waypoints."""
     inside = int((trajectory.times - trajectory.t_start <= duration).sum())
     return replace(trajectory, x=trajectory.x[: max(2, inside + 1)])
+
+
+def until(trajectory: Trajectory, duration: float) -> Trajectory:
+    """The first ``duration`` seconds of one trajectory, to the nearest waypoint but the first."""
+    off = (trajectory.times - trajectory.t_start - duration).abs()
+    return replace(trajectory, x=trajectory.x[: max(2, int(off.argmin()) + 1)])
+
+
+def last_state(trajectory: Trajectory) -> Array:
+    """The state (S,) at the end of one trajectory."""
+    layout = trajectory.layout
+    state: Array = trajectory.x[-1, layout.columns(layout.start)].double().cpu().numpy()
+    return state

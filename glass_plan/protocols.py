@@ -22,6 +22,7 @@ Seeds below 100 are for tuning, the others are reported; the two are never run t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ import yaml
 
 from glass_plan.constraints import Constraint, from_dict, to_dict
 from glass_plan.constraints.spec import Loader
-from glass_plan.errors import ProtocolError, did_you_mean
+from glass_plan.errors import ProtocolError, RequestError, did_you_mean
 from glass_plan.results import EvalProtocol
 
 TUNING_SEEDS = 100
@@ -119,6 +120,7 @@ class Suite:
         model: checkpoint that all methods draw from.
         scenes: by seed.
         monitored: whether controllers check plans while they follow them (``RecedingHorizon``).
+        latency: time [s] that goes by while a plan is made (``RecedingHorizon``).
         env_kwargs: of the environment, besides constraints and step limit.
     """
 
@@ -126,6 +128,7 @@ class Suite:
     model: str
     scenes: Mapping[int, Scene]
     monitored: bool = True
+    latency: float = 0.0
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -143,8 +146,9 @@ class Suite:
                 protocol,
                 str(values["model"]),
                 by_seed,
-                values.get("monitored", True),
-                values.get("env_kwargs", {}),
+                monitored=values.get("monitored", True),
+                latency=values.get("latency", 0.0),
+                env_kwargs=values.get("env_kwargs", {}),
             )
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ProtocolError(
@@ -153,7 +157,13 @@ class Suite:
             ) from error
 
 
-def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool = True) -> Suite:
+def load_suite(
+    path: str | Path,
+    split: Split = "reported",
+    *,
+    monitored: bool = True,
+    latency: float = 0.0,
+) -> Suite:
     """One split of a protocol file.
 
     Args:
@@ -161,10 +171,15 @@ def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool =
         split: which seeds.
         monitored: whether controllers check plans while they follow them. If not, this is another
             protocol, NAME-unmonitored, that shows what plans are worth by themselves.
+        latency: time [s] that goes by while a plan is made. If any, this is another protocol,
+            NAME-latency, that shows what plans are worth in a world that does not wait.
 
     Raises:
+        RequestError: a latency that is none.
         ProtocolError: unreadable, unknown or missing keys, or a scene that is none.
     """
+    if not 0 <= latency < math.inf:
+        raise RequestError(f"protocol: latency must be 0 s or more, got {latency}")
     try:
         values = yaml.load(Path(path).read_text(), Loader=Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -188,13 +203,15 @@ def load_suite(path: str | Path, split: Split = "reported", *, monitored: bool =
     hashed = {"model": model, "scenes": [scene.to_dict() for scene in kept.values()]}
     if not monitored:
         hashed["monitored"] = False
+    if latency:
+        hashed["latency"] = latency
     if env_kwargs:
         hashed["env_kwargs"] = env_kwargs
     text = yaml.safe_dump(hashed, sort_keys=True)
     protocol = EvalProtocol.from_dict({**values, "scenes": text, "seeds": tuple(kept)})
-    if not monitored:
-        protocol = replace(protocol, name=f"{protocol.name}-unmonitored")
-    return Suite(protocol, model, kept, monitored, env_kwargs)
+    suffix = ("" if monitored else "-unmonitored") + ("-latency" if latency else "")
+    protocol = replace(protocol, name=f"{protocol.name}{suffix}")
+    return Suite(protocol, model, kept, monitored, latency, env_kwargs)
 
 
 def dump_suite(header: Mapping[str, Any], scenes: Sequence[Scene]) -> str:

@@ -288,6 +288,93 @@ def test_at_the_goal_it_plans_again_for_a_region_that_is_left(planner):
     assert reasons[1].startswith("the plan has ended")
 
 
+def latent(planner, constraints, latency, **settings):
+    """A controller for which the world does not wait, in its first moment."""
+    settings = {"fallback": "brake", **settings}
+    controller = RecedingHorizon(planner, constraints, latency=latency, **settings)
+    controller.reset(GOAL, 0)
+    return controller
+
+
+def test_a_robot_at_rest_stays_until_there_is_a_plan(planner):
+    controller = latent(planner, None, 0.5)
+    waiting = [controller.act(START, 0.01 * k) for k in range(50)]
+    assert not np.any(waiting)
+    assert controller.plan is None
+    assert np.any(controller.act(START, 0.5))
+    assert [(d.outcome, d.time) for d in controller.decisions] == [
+        (Outcome.FALLBACK, 0.0),
+        (Outcome.PLANNED, 0.5),
+    ]
+    assert controller.decisions[0].plan is None
+    assert controller.decisions[0].reason == "no plan in hand; brakes until there is a plan"
+    assert controller.plan.trajectory.t_start == 0.5
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.4])
+def test_a_plan_begins_where_the_robot_is_when_it_is_there(planner, env, latency):
+    """The region is missed by the first plan, so the robot plans again while it drives."""
+    visit = Reach(Ball((1.3, 1.3), 0.12)).named("visit")
+    missing = planner.plan(START, GOAL, seed=0)
+    assert float(visit.margin(missing.trajectory)) < 0
+    missing = replace(missing, status=Status.INFEASIBLE, margins={"visit": -0.3})
+    controller = RecedingHorizon(Late(planner, missing), visit, fallback="brake", latency=latency)
+    episode = run_episode(env, controller, seed=0, options=PLACES)
+    told = episode.decisions
+    first, second = (k for k, d in enumerate(told[:5]) if d.outcome is Outcome.PLANNED)
+    assert told[first].time == pytest.approx(latency)
+    assert told[second - 1].outcome is Outcome.REUSED
+    assert told[second - 1].reason.endswith("goes on until there is a plan")
+    taken = told[second].time
+    assert taken == pytest.approx(told[second - 1].time + latency)
+    here = episode.states[np.abs(episode.times - taken).argmin()]
+    assert np.linalg.norm(here[2:]) > 0.5
+    assert told[second].plan.states[0] == pytest.approx(here, abs=1e-3)
+
+
+class Late:
+    """A planner whose first plan is given, from whatever time on; the others are drawn."""
+
+    def __init__(self, planner, first):
+        self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
+        self.state = planner.state
+        self._planner, self._first = planner, first
+
+    def plan(self, *args, t_start, **kwargs):
+        first, self._first = self._first, None
+        if first is None:
+            return self._planner.plan(*args, t_start=t_start, **kwargs)
+        return replace(first, trajectory=replace(first.trajectory, t_start=t_start))
+
+
+@pytest.mark.parametrize(
+    ("fallback", "outcome"), [("brake", Outcome.FALLBACK), ("follow", Outcome.REUSED)]
+)
+def test_it_brakes_while_it_plans_where_what_is_in_hand_would_hit(planner, fallback, outcome):
+    """A disc leaves the way, and turns back when it will be met before there is a new plan."""
+    plan = planner.plan(START, GOAL, seed=0)
+    met = plan.states[int(np.searchsorted(plan.times, 0.8)), :2]
+    turns, up = 0.5, np.array([0.0, 1.0])
+    way = tuple(tuple(met + distance * up) for distance in (0.5, 2.0, 0.0))
+    disc = Avoid(Moving(Ball((0.0, 0.0), 0.2), way, speed=3.0)).named("disc")
+    controller = latent(Late(planner, plan), disc, 0.3, fallback=fallback, observed=True)
+    controller.act(START, 0.0)
+    for time in np.arange(0.3, turns + 0.2, CHECK_EVERY):
+        controller.act(np.concatenate(Reference.of(plan).at(time - 0.3)[:2]), time)
+    told = controller.decisions
+    assert [d.outcome for d in told[:2]] == [Outcome.FALLBACK, Outcome.PLANNED]
+    (doubt,) = (d for d in told[2:] if d.reason.endswith("until there is a plan"))
+    assert doubt.outcome is outcome
+    assert doubt.time >= turns - CHECK_EVERY
+    assert "disc has margin -" in doubt.reason
+
+
+@pytest.mark.parametrize("latency", [-0.1, float("nan"), float("inf")])
+def test_a_latency_that_is_none_is_refused(planner, latency):
+    with pytest.raises(RequestError, match="latency must be 0 s or more"):
+        RecedingHorizon(planner, None, fallback="brake", latency=latency)
+
+
 def test_a_shield_that_reads_motions_in_advance_is_refused_where_they_are_observed(planner):
     with pytest.raises(RequestError, match="leave out shield"):
         RecedingHorizon(planner, None, fallback="brake", shield=True, observed=True)

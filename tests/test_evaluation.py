@@ -157,6 +157,24 @@ def test_what_follows_no_plan_unwatched_is_refused(method, tmp_path):
         list(evaluate(suite, method, tmp_path / "out", episodes=1))
 
 
+def test_what_makes_no_plans_is_not_waited_for(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_suite(HEADER, SCENES))
+    with pytest.raises(RequestError, match="'mppi' makes no plans"):
+        list(evaluate(load_suite(path, latency=0.5), "mppi", tmp_path, episodes=1))
+
+
+def test_a_world_that_does_not_wait_ends_later_by_the_latency(folder, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_suite(HEADER, SCENES))
+    late = load_suite(path, latency=0.5)
+    (row,) = evaluate(late, "glass-fks", tmp_path, episodes=1, executor=Local(1))
+    waited = next(r for r in read_rows(results_path(folder, "glass-fks")) if r.case == row.case)
+    assert row.success
+    assert len(row.nfe) == len(waited.nfe) == 1
+    assert row.info["duration"] == pytest.approx(waited.info["duration"] + 0.5, abs=0.02)
+
+
 def test_an_unknown_method_is_refused(suite, tmp_path):
     with pytest.raises(RequestError, match="did you mean 'glass-fks'"):
         list(evaluate(suite, "glass-fk", tmp_path, episodes=1))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from glass_plan.constraints import Avoid, Ball, Reach
-from glass_plan.errors import ProtocolError
+from glass_plan.errors import ProtocolError, RequestError
 from glass_plan.protocols import Scene, Suite, dump_suite, load_suite
 
 HEADER = {
@@ -70,6 +70,22 @@ def test_the_same_scenes_without_a_monitor_are_another_protocol(path: Path) -> N
     assert (suite.monitored, bare.monitored) == (True, False)
     assert Suite.of(bare.protocol) == bare
     assert Suite.of(suite.protocol) == suite
+
+
+def test_the_same_scenes_in_a_world_that_does_not_wait_are_another_protocol(path: Path) -> None:
+    suite, late = load_suite(path), load_suite(path, latency=0.5)
+    assert late.protocol.name == f"{suite.protocol.name}-latency"
+    assert late.scenes == suite.scenes
+    digests = {load_suite(path, latency=seconds).protocol.digest for seconds in (0.0, 0.5, 1.0)}
+    assert len(digests) == 3
+    assert (suite.latency, late.latency) == (0.0, 0.5)
+    assert Suite.of(late.protocol) == late
+
+
+@pytest.mark.parametrize("latency", [-0.1, float("nan"), float("inf")])
+def test_a_latency_that_is_none_is_refused(path: Path, latency: float) -> None:
+    with pytest.raises(RequestError, match="latency must be 0 s or more"):
+        load_suite(path, latency=latency)
 
 
 def test_the_digest_is_of_the_scenes_too(path: Path) -> None:

@@ -27,6 +27,7 @@ def evaluate(
     executor: Literal["local", "ray"] = "local",
     split: Literal["reported", "tuning"] = "reported",
     unmonitored: bool = False,
+    latency: float = 0.0,
     out: Path = OUT,
 ) -> int:
     """Run a method in closed loop on a protocol's scenes; run again to resume or to add episodes.
@@ -46,6 +47,7 @@ def evaluate(
         split: reported scenes, or those for tuning.
         unmonitored: follow each plan until it ends or is lost, as planners are published, instead
             of checking it while it is followed: what plans are worth by themselves.
+        latency: seconds of the world that go by while a plan is made; with 0 it waits.
         out: folder of results, one folder a protocol and one file a method.
     """
     from glass_plan.evaluation import evaluate as run
@@ -55,7 +57,7 @@ def evaluate(
     from glass_plan.safety import SafetyReport, read_rows
 
     positive(episodes=episodes, workers=workers)
-    suite = load_suite(protocol, split, monitored=not unmonitored)
+    suite = load_suite(protocol, split, monitored=not unmonitored, latency=latency)
     folder = results_folder(out, suite, split)
     with progress_bar() as bar:
         row = bar.add_task(f"{suite.protocol.name}, {method}", total=episodes)
