@@ -211,6 +211,9 @@ def test_methods_are_compared_over_the_cases_that_both_ran(folder):
         ("unguided", 2),
         ("glass-fks", 4),
     ]
+    arrived = [row for row in read_rows(results_path(folder, "glass-fks")) if row.success]
+    pace = np.mean([row.info["duration"] for row in arrived]) / SCENES[0].shortest
+    assert kept["table"][1]["s / m"] == pytest.approx(pace, abs=5e-4)
     assert (folder / "tiny.png").stat().st_size > 1000
     assert (folder / "tiny.md").read_text() == text
 

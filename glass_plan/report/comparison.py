@@ -88,6 +88,7 @@ def write_comparison(folder: Path, against: str, goals: Path | None = None) -> s
 
 def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
     rows = results.rows
+    arrived = [row for row in rows if row.success]
     return {
         "method": report.name,
         "n": report.n,
@@ -100,8 +101,9 @@ def _entry(report: SafetyReport, results: Results, rough: float) -> Entry:
         "entries": report.entries,
         **_of_an_object(report, rows),
         "violated s": _rounded(report.violated_time, 2),
-        "length": _rounded(_mean([row for row in rows if row.success], "length_ratio"), 2),
-        "time s": _rounded(_mean([row for row in rows if row.success], "duration"), 2),
+        "length": _rounded(_mean(arrived, "length_ratio"), 2),
+        "time s": _rounded(_mean(arrived, "duration"), 2),
+        "s / m": _rounded(_time_a_metre(arrived), 3),
         "roughness": _rounded(_mean(rows, "roughness") / rough, 2),
         "plans": round(sum(len(row.nfe) for row in rows) / len(rows), 1),
         "fallback": round(report.outcomes["fallback"] / len(rows), 1),
@@ -174,6 +176,13 @@ def _every_seed(rows: Sequence[Row]) -> Rate:
 def _mean(rows: Sequence[Row], name: str) -> float:
     found = [row.info[name] for row in rows if name in row.info]
     return float(np.mean(found)) if found else math.nan
+
+
+def _time_a_metre(rows: Sequence[Row]) -> float:
+    """Mean time of an episode over the shortest way that there was, where that is known [s/m]."""
+    infos = [row.info for row in rows if "length_ratio" in row.info]
+    paces = [told["duration"] * told["length_ratio"] / told["length"] for told in infos]
+    return float(np.mean(paces)) if paces else math.nan
 
 
 def _percent(share: float) -> str | None:
