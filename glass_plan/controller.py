@@ -2,22 +2,20 @@
 
 At every check the rest of the plan in hand is judged by exact margins from the present state. It is
 followed while it stays feasible and is tracked (REUSED); else a new one is drawn, from the old one
-as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time, the
-fallback acts (FALLBACK) and the next check tries again. A robot that has lost what it held goes
-back first (FALLBACK). A feasible plan is driven in the mind first
-(``Follower.foreseen``): where following it would violate what must always hold, another candidate
-takes its place. Every decision has its reason. What had to hold once and was seen to hold is asked
-for no more (``Constraint.remaining``).
+as a warm start where that is of use (PLANNED); and if nothing acceptable is found in time
+(``Monitor``), the fallback acts (FALLBACK) and the next check tries again. A robot that has lost
+what it held goes back first (FALLBACK). Every decision has its reason. What had to hold once and
+was seen to hold is asked for no more (``Constraint.remaining``).
 
-The world waits for a plan, unless a ``latency`` is declared: then a plan begins where the robot
-will be by then, on the plan in hand as long as that holds, or braking.
+The world waits for a plan, unless a ``latency`` is declared. Then a plan begins where the robot is
+foreseen to be when it is there: on the plan in hand as long as that may be followed, or braking.
 """
 
 from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 from glass_plan.constraints import All, Constraint, as_observed, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
-from glass_plan.planner import Planner, ranked, speed_limit
-from glass_plan.progress import as_driven, head, last_state, until
+from glass_plan.monitor import SOON, Monitor
+from glass_plan.planner import Planner, speed_limit
+from glass_plan.progress import as_driven, head, state_after
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
 from glass_plan.trackers import Follower, tracker
@@ -41,14 +40,7 @@ LOST = 0.12
 """Distance [m] from the plan at which it no longer describes the motion."""
 TRACKED_SHARE = 0.98
 """Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
-DRIVE_MARGIN = 0.005
-"""Asked for along a drive in the mind, in each constraint's unit, or half of what there is now."""
-TRIES = 5
-"""Candidates of a plan that are driven in the mind at most."""
 FALLBACKS = ("brake", "follow")
-SOON = 0.6
-"""An infeasible plan may be followed while its first violation is farther off than this [s], or
-where by then it gets out of one in which the robot is, without going deeper."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +51,16 @@ class _Verdict:
         plan: that is best, with the time that it took.
         acceptable: whether it may be followed.
         reason: why it was drawn, and why it may be followed or not.
-        begins: time of the episode from which on [s].
     """
 
     plan: Plan
     acceptable: bool
     reason: str
-    begins: float
+
+    @property
+    def begins(self) -> float:
+        """Time of the episode at which the plan begins [s]."""
+        return float(self.plan.trajectory.t_start)
 
 
 @dataclass
@@ -147,11 +142,10 @@ class RecedingHorizon:
         robot, layout = planner.embodiment, planner.prior.layout
         max_speed = speed_limit(self.constraints.parts(), TRACKED_SHARE)
         self._tracker = tracker(robot, layout, max_speed=max_speed)
-        every = planner.judged(everything).parts().values()
-        safety = All(tuple(part for part in every if part.is_safety))
+        self._monitor = Monitor(planner, self._tracker, lenient=fallback == "follow")
         self._shield: Shield | None = None
         if shield:
-            self._shield = Shield(safety, self._tracker)
+            self._shield = Shield(self._monitor.safety(everything), self._tracker)
         self._pursuit: _Pursuit | None = None
 
     @property
@@ -191,7 +185,9 @@ class RecedingHorizon:
         pursuit.driven.append(np.array([*state, time]))
         if time >= pursuit.next_check - 1e-9 and not pursuit.retreat:
             self._decide(pursuit, state, time)
-            pursuit.next_check = time + (self.latency if pursuit.awaited else CHECK_EVERY)
+            pursuit.next_check = time + CHECK_EVERY
+            if pursuit.awaited is not None:
+                pursuit.next_check = min(pursuit.next_check, pursuit.awaited.begins)
         action = self._intended(pursuit, state, time)
         if self._shield is None:
             return action
@@ -212,28 +208,27 @@ class RecedingHorizon:
     def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
         driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
         pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
-        if pursuit.awaited is not None:
-            self._take(pursuit, pursuit.awaited, time)
-            return
         pursuit.seen = self._seen(pursuit.asked, time)
+        awaited = pursuit.awaited
+        if came := awaited is not None and time >= awaited.begins - 1e-9:
+            self._take(pursuit, time, awaited)
         rest, why = self._rest(pursuit, state, time)
         if why == "":
-            seen = "the rest of the plan holds" if self.monitored else "not monitored"
-            self._note(pursuit, time, Outcome.REUSED, seen)
+            if not came:
+                seen = "the rest of the plan holds" if self.monitored else "not monitored"
+                self._note(pursuit, time, Outcome.REUSED, seen)
             return
         pursuit.retreat = self._tracker.retreat(np.stack(pursuit.path))
         if pursuit.retreat:
-            pursuit.plan, pursuit.follower = None, None
+            pursuit.plan, pursuit.follower, pursuit.awaited = None, None, None
             self._note(pursuit, time, Outcome.FALLBACK, f"{why}; goes back")
         elif self.latency == 0:
-            self._take(pursuit, self._draw(pursuit, state, time, rest, why), time)
+            self._take(pursuit, time, self._draw(pursuit, state, time, rest, why))
         else:
-            ahead, rest = self._meanwhile(pursuit, state, time, rest, why)
-            pursuit.seen = self._seen(pursuit.asked.remaining(ahead), time)
-            begins = time + self.latency
-            pursuit.awaited = self._draw(pursuit, last_state(ahead), begins, rest, why)
+            self._wait(pursuit, state, time, why)
 
     def _seen(self, constraint: Constraint, time: float) -> Constraint:
+        """What of a constraint is known."""
         return as_observed(constraint, time) if self.observed else constraint
 
     def _draw(
@@ -252,47 +247,50 @@ class RecedingHorizon:
             strict=False,
         )
         pursuit.attempts += 1
-        plan, acceptable, verdict = self._chosen(pursuit, plan, state, time)
+        acceptable, verdict = True, f"{plan.status}, not monitored"
+        if self.monitored:
+            plan, acceptable, verdict = self._monitor.chosen(plan, pursuit.seen, state, time)
         plan = replace(plan, wall_time=clock.perf_counter() - began)
-        return _Verdict(plan, acceptable, f"{why}; {verdict}", time)
+        return _Verdict(plan, acceptable, f"{why}; {verdict}")
 
-    def _take(self, pursuit: _Pursuit, drawn: _Verdict, time: float) -> None:
-        """Follow a plan that was drawn, or brake."""
-        pursuit.awaited = None
-        if drawn.acceptable:
-            pursuit.plan, pursuit.began = drawn.plan, drawn.begins
-            pursuit.follower = self._tracker.follower(drawn.plan)
-            self._note(pursuit, time, Outcome.PLANNED, drawn.reason, drawn.plan)
-        else:
-            pursuit.plan, pursuit.follower = None, None
-            self._note(pursuit, time, Outcome.FALLBACK, drawn.reason, drawn.plan)
+    def _take(self, pursuit: _Pursuit, time: float, verdict: _Verdict) -> None:
+        """Follow a plan that may be followed, else brake; what it cost is told when it is drawn."""
+        pursuit.plan, pursuit.follower, pursuit.awaited = None, None, None
+        if verdict.acceptable:
+            pursuit.plan, pursuit.began = verdict.plan, verdict.begins
+            pursuit.follower = self._tracker.follower(verdict.plan)
+        outcome = Outcome.PLANNED if verdict.acceptable else Outcome.FALLBACK
+        drawn_now = self.latency == 0
+        self._note(pursuit, time, outcome, verdict.reason, verdict.plan, costs=drawn_now)
 
-    def _meanwhile(
-        self, pursuit: _Pursuit, state: Array, time: float, rest: Trajectory | None, why: str
-    ) -> tuple[Trajectory, Trajectory | None]:
-        """What the robot drives while a plan is made, and what is left then of the one in hand.
+    def _wait(self, pursuit: _Pursuit, state: Array, time: float, why: str) -> None:
+        """Go on or brake until there is a plan, and draw it if none is awaited."""
+        begins = pursuit.awaited.begins if pursuit.awaited else time + self.latency
+        ahead = self._meanwhile(pursuit, state, time, begins)
+        follower, plan = pursuit.follower, None
+        if pursuit.awaited is None:
+            there, rest = state_after(ahead, self.latency), None
+            if follower is not None and begins - pursuit.began < follower.end:
+                rest = follower.rest(there, begins - pursuit.began, begins)
+            pursuit.seen = self._seen(pursuit.asked.remaining(head(ahead, self.latency)), time)
+            pursuit.awaited = self._draw(pursuit, there, begins, rest, why)
+            plan = pursuit.awaited.plan
+        does = "brakes" if follower is None else "goes on"
+        outcome = Outcome.FALLBACK if follower is None else Outcome.REUSED
+        self._note(pursuit, time, outcome, f"{why}; {does} until there is a plan", plan)
 
-        It goes on with what is left now if that holds until ``SOON`` after a new plan is there, or
-        if nobody checks; else it brakes.
+    def _meanwhile(self, pursuit: _Pursuit, state: Array, time: float, begins: float) -> Trajectory:
+        """What the robot drives until a plan begins: the one in hand, or it drops that and brakes.
+
+        It goes on if it is on its way and may be until ``SOON`` after the new plan begins.
         """
-        if rest is not None and pursuit.plan is not None:
-            going_on = replace(pursuit.plan, trajectory=rest)
-            follower = self._tracker.follower(going_on)
-            driven = follower.foreseen(state, time)
-            soon = head(driven, self.latency + SOON)
-            unchecked = not self.monitored or self.fallback == "follow"
-            if unchecked or float(self._safety(pursuit).margin(soon)) > 0:
-                pursuit.plan, pursuit.follower, pursuit.began = going_on, follower, time
-                self._note(pursuit, time, Outcome.REUSED, f"{why}; goes on until there is a plan")
-                ahead = until(driven, self.latency)
-                if self.latency >= follower.end:
-                    return ahead, None
-                later = time + self.latency
-                return ahead, follower.rest(last_state(ahead), self.latency, later)
+        follower, now, lasting = pursuit.follower, time - pursuit.began, begins - time + SOON
+        if follower is not None and now < follower.end and follower.off(state, now) <= LOST:
+            ahead = follower.foreseen(state, time, now=now, lasting=lasting)
+            if self.fallback == "follow" or self._monitor.excuse(ahead, pursuit.seen, lasting):
+                return ahead
         pursuit.plan, pursuit.follower = None, None
-        self._note(pursuit, time, Outcome.FALLBACK, f"{why}; brakes until there is a plan")
-        braked = self._tracker.backup(state, self._tracker.stop(state), time)
-        return until(braked, self.latency), None
+        return self._tracker.backup(state, self._tracker.stop(state), time)
 
     def _rest(self, pursuit: _Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""
@@ -310,7 +308,8 @@ class RecedingHorizon:
             return rest, f"{off:.2f} m off the plan"
         if not self.monitored:
             return rest, ""
-        margins = {k: float(v.margin(rest)) for k, v in self._judged(pursuit).parts().items()}
+        parts = self._monitor.judged(pursuit.seen).parts()
+        margins = {name: float(part.margin(rest)) for name, part in parts.items()}
         worst = min(margins, key=lambda name: margins[name])
         if margins[worst] <= 0:
             return rest, f"in the rest of the plan {worst} has margin {margins[worst]:.3f}"
@@ -323,76 +322,15 @@ class RecedingHorizon:
         parts = pursuit.seen.parts().values()
         return any(not part.is_safety and float(part.margin(here)) <= 0 for part in parts)
 
-    def _chosen(
-        self, pursuit: _Pursuit, plan: Plan, state: Array, time: float
-    ) -> tuple[Plan, bool, str]:
-        """What to follow of a plan's candidates, whether it may be followed, and why.
-
-        A feasible plan whose drive does not keep what must always hold gives way to the next best
-        that does, if one of the first ``TRIES`` does; it is INFEASIBLE if none does.
-        """
-        if not self.monitored:
-            return plan, True, f"{plan.status}, not monitored"
-        if not bool(plan.trajectory.x.isfinite().all()):
-            return plan, False, f"{plan.status}: no candidate is finite"
-        if plan.status is not Status.FEASIBLE:
-            name = min(plan.margins, key=lambda key: plan.margins[key])
-            evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
-            return plan, *self._acceptable(pursuit, plan, evidence, state, time)
-        driven = self._driven(plan, state, time)
-        if self._holds(pursuit, driven):
-            return plan, True, "feasible"
-        for other in self._others(pursuit, plan):
-            if self._holds(pursuit, self._driven(other, state, time)):
-                return other, True, "feasible"
-        evidence = f"infeasible: its drive has margin {self._safety(pursuit).margin(driven):.3f}"
-        plan = replace(plan, status=Status.INFEASIBLE)
-        return plan, *self._acceptable(pursuit, plan, evidence, state, time)
-
-    def _others(self, pursuit: _Pursuit, plan: Plan) -> Iterator[Plan]:
-        """The feasible candidates of a plan besides the one that it chose, the best first."""
-        order = ranked(plan.candidates, self._judged(pursuit).parts())
-        for index, margins, feasible in order[1:TRIES]:
-            x = plan.candidates.x[index]
-            if feasible:
-                yield replace(plan, trajectory=replace(plan.candidates, x=x), margins=margins)
-
-    def _driven(self, plan: Plan, state: Array, time: float) -> Trajectory:
-        """What following a plan will come to."""
-        return self._tracker.follower(plan).foreseen(state, time)
-
-    def _holds(self, pursuit: _Pursuit, driven: Trajectory) -> bool:
-        """Whether a drive keeps what must always hold, with what room there is now at most."""
-        safety = self._safety(pursuit)
-        now = float(safety.margin(replace(driven, x=driven.x[:1])))
-        return float(safety.margin(driven)) > min(DRIVE_MARGIN, 0.5 * now)
-
-    def _safety(self, pursuit: _Pursuit) -> Constraint:
-        parts = self._judged(pursuit).parts().values()
-        return All(tuple(part for part in parts if part.is_safety))
-
-    def _judged(self, pursuit: _Pursuit) -> Constraint:
-        return self.planner.judged(pursuit.seen)
-
-    def _acceptable(
-        self, pursuit: _Pursuit, plan: Plan, evidence: str, state: Array, time: float
-    ) -> tuple[bool, str]:
-        """Whether a plan that is not feasible, for some evidence, may be followed for a while."""
-        if self.fallback == "follow" and plan.status is Status.INFEASIBLE:
-            return True, f"{evidence}, the least violating one"
-        driven, safety = self._driven(plan, state, time), self._safety(pursuit)
-        soon = head(driven, SOON)
-        if float(safety.margin(soon)) > 0:
-            return True, f"{evidence}, but the next {SOON} s hold"
-        count = len(soon.x) - 1
-        later = replace(driven, x=driven.x[count:], t_start=float(driven.times[count]))
-        now = float(safety.margin(replace(driven, x=driven.x[:1])))
-        if now <= float(safety.margin(soon)) and float(safety.margin(later)) > 0:
-            return True, f"{evidence}, but it gets out within {SOON} s"
-        return False, evidence
-
     def _note(
-        self, pursuit: _Pursuit, time: float, outcome: Outcome, why: str, plan: Plan | None = None
+        self,
+        pursuit: _Pursuit,
+        time: float,
+        outcome: Outcome,
+        why: str,
+        plan: Plan | None = None,
+        *,
+        costs: bool = True,
     ) -> None:
-        nfe, wall_time = (plan.nfe, plan.wall_time) if plan is not None else (0, 0.0)
-        pursuit.decisions.append(Decision(time, outcome, why, nfe, wall_time, plan))
+        spent = (plan.nfe, plan.wall_time) if plan is not None and costs else (0, 0.0)
+        pursuit.decisions.append(Decision(time, outcome, why, *spent, plan))

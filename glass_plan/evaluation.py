@@ -95,13 +95,13 @@ def evaluate(
 
 
 def _check_registered(protocol: EvalProtocol) -> None:
-    """Refuse an environment that no worker could make."""
+    """Refuse an environment that nobody registers here."""
     module, _, name = protocol.env_id.rpartition(":")
     try:
         if module:
             importlib.import_module(module)
         gymnasium.spec(name)
-    except (ImportError, gymnasium.error.Error) as error:
+    except (ModuleNotFoundError, gymnasium.error.Error) as error:
         raise ProtocolError(f"{protocol.name}: env_id {protocol.env_id!r}: {error}") from error
 
 

@@ -56,14 +56,9 @@ def head(trajectory: Trajectory, duration: float) -> Trajectory:
     return replace(trajectory, x=trajectory.x[: max(2, inside + 1)])
 
 
-def until(trajectory: Trajectory, duration: float) -> Trajectory:
-    """The first ``duration`` seconds of one trajectory, to the nearest waypoint but the first."""
-    off = (trajectory.times - trajectory.t_start - duration).abs()
-    return replace(trajectory, x=trajectory.x[: max(2, int(off.argmin()) + 1)])
-
-
-def last_state(trajectory: Trajectory) -> Array:
-    """The state (S,) at the end of one trajectory."""
+def state_after(trajectory: Trajectory, duration: float) -> Array:
+    """The state (S,) after so long [s] along one trajectory, at rest where it ended."""
     layout = trajectory.layout
-    state: Array = trajectory.x[-1, layout.columns(layout.start)].double().cpu().numpy()
-    return state
+    states = trajectory.x[:, layout.columns(layout.start)].double().cpu().numpy()
+    times = (trajectory.times - trajectory.t_start).double().cpu().numpy()
+    return np.array([np.interp(duration, times, column) for column in states.T])

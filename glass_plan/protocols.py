@@ -172,7 +172,7 @@ def load_suite(
         monitored: whether controllers check plans while they follow them. If not, this is another
             protocol, NAME-unmonitored, that shows what plans are worth by themselves.
         latency: time [s] that goes by while a plan is made. If any, this is another protocol,
-            NAME-latency, that shows what plans are worth in a world that does not wait.
+            NAME-latency-SECONDS, that shows what plans are worth in a world that does not wait.
 
     Raises:
         RequestError: a latency that is none.
@@ -204,12 +204,12 @@ def load_suite(
     if not monitored:
         hashed["monitored"] = False
     if latency:
-        hashed["latency"] = latency
+        hashed["latency"] = float(latency)
     if env_kwargs:
         hashed["env_kwargs"] = env_kwargs
     text = yaml.safe_dump(hashed, sort_keys=True)
     protocol = EvalProtocol.from_dict({**values, "scenes": text, "seeds": tuple(kept)})
-    suffix = ("" if monitored else "-unmonitored") + ("-latency" if latency else "")
+    suffix = ("" if monitored else "-unmonitored") + (f"-latency-{latency:g}" if latency else "")
     protocol = replace(protocol, name=f"{protocol.name}{suffix}")
     return Suite(protocol, model, kept, monitored, latency, env_kwargs)
 

@@ -70,7 +70,13 @@ def track(reference: Reference, state: Array, time: float, dynamics: Dynamics) -
 
 
 def drive(
-    reference: Reference, state: Array, dynamics: Dynamics, *, max_speed: float | None = None
+    reference: Reference,
+    state: Array,
+    dynamics: Dynamics,
+    *,
+    max_speed: float | None = None,
+    now: float = 0.0,
+    lasting: float = 0.0,
 ) -> Array:
     """What following a plan to its end from a state will come to, by the robot's own step.
 
@@ -78,21 +84,24 @@ def drive(
 
     Args:
         reference: of the plan.
-        state: (4,) position and velocity at plan time 0.
+        state: (4,) position and velocity now.
         dynamics: of the robot.
         max_speed: that ``slowed`` keeps, if any [m/s].
+        now: plan time [s].
+        lasting: how long it is followed at least, at rest where it ends [s].
 
     Returns:
-        (K, 5) position [m], velocity [m/s] and plan time [s] at every control step, for
+        (K, 5) position [m], velocity [m/s] and time from now on [s] at every control step, for
         ``LONGEST`` at most.
     """
-    dt = dynamics.dt
-    times = dt * np.arange(max(2, round(min(reference.end, LONGEST) / dt) + 1))
-    now = np.minimum(times, reference.end)
-    ahead = np.minimum(times + 0.5 * dt, reference.end)
-    ends = (times + 0.5 * dt >= reference.end)[:, None]
-    position, velocity = reference.spline(now), reference.spline(now, 1)
-    velocity[times >= reference.end] = 0.0
+    dt, left = dynamics.dt, max(reference.end - now, lasting)
+    times = dt * np.arange(max(2, round(min(left, LONGEST) / dt) + 1))
+    planned = now + times
+    here = np.minimum(planned, reference.end)
+    ahead = np.minimum(planned + 0.5 * dt, reference.end)
+    ends = (planned + 0.5 * dt >= reference.end)[:, None]
+    position, velocity = reference.spline(here), reference.spline(here, 1)
+    velocity[planned >= reference.end] = 0.0
     pushed = dynamics.mass * reference.spline(ahead, 2) + dynamics.damping * reference.spline(
         ahead, 1
     )

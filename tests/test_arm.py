@@ -224,6 +224,15 @@ def test_what_a_plan_will_come_to_begins_here_and_ends_with_it():
     assert float(driven.times[-1]) == pytest.approx(2.0 + follower.end, abs=WORLD.dt)
 
 
+def test_from_the_middle_of_a_plan_its_rest_and_then_its_end_are_foreseen():
+    follower = tracker(embodiment(CONFIG), PANDA).follower(plan_of(swing()))
+    now = round(follower.end / 2, 1)
+    driven = follower.foreseen(follower._at(now), 3.0, now=now, lasting=follower.end)
+    times = driven.times.numpy() - 3.0 + now
+    assert times[-1] == pytest.approx(now + follower.end, abs=WORLD.dt)
+    assert driven.x[:, :11].numpy() == pytest.approx(follower._at(times), abs=1e-9)
+
+
 @pytest.mark.parametrize(("off", "there"), [(0.019, True), (0.021, False)])
 def test_an_object_arrives_within_two_centimetres(off, there):
     arms = tracker(embodiment(CONFIG), PANDA)

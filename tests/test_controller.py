@@ -7,6 +7,7 @@ from dataclasses import replace
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 from glass_plan.constraints import Avoid, Ball, Moving, Reach, as_observed
 from glass_plan.controller import CHECK_EVERY, RecedingHorizon
@@ -15,6 +16,7 @@ from glass_plan.planner import Planner
 from glass_plan.progress import head, remainder
 from glass_plan.records import Outcome, Status
 from glass_plan.rollout import run_episode
+from glass_plan.trackers.point_mass import PointMassTracker
 from glass_plan.tracking import Reference, brake
 from tests.models import ENV_ID, MODEL
 
@@ -288,63 +290,79 @@ def test_at_the_goal_it_plans_again_for_a_region_that_is_left(planner):
     assert reasons[1].startswith("the plan has ended")
 
 
-def latent(planner, constraints, latency, **settings):
+def latent(planner, constraints, latency, *, fallback="brake", **settings):
     """A controller for which the world does not wait, in its first moment."""
-    settings = {"fallback": "brake", **settings}
-    controller = RecedingHorizon(planner, constraints, latency=latency, **settings)
+    controller = RecedingHorizon(
+        planner, constraints, fallback=fallback, latency=latency, **settings
+    )
     controller.reset(GOAL, 0)
     return controller
 
 
+class Late(Fixed):
+    """Its first plan begins whenever one is asked for."""
+
+    def plan(self, *args, t_start, **kwargs):
+        plan = super().plan(*args, t_start=t_start, **kwargs)
+        return replace(plan, trajectory=replace(plan.trajectory, t_start=t_start))
+
+
+def driven_late(planner, constraints, latency, *, options=PLACES, **settings):
+    """An episode in UMaze in a world that does not wait."""
+    env = gymnasium.make(ENV_ID, constraints=constraints, max_episode_steps=1000)
+    controller = RecedingHorizon(planner, constraints, latency=latency, **settings)
+    episode = run_episode(env, controller, seed=0, options=options)
+    env.close()
+    return episode
+
+
 def test_a_robot_at_rest_stays_until_there_is_a_plan(planner):
-    controller = latent(planner, None, 0.5)
-    waiting = [controller.act(START, 0.01 * k) for k in range(50)]
+    controller = latent(planner, None, 0.25)
+    waiting = [controller.act(START, 0.01 * k) for k in range(25)]
     assert not np.any(waiting)
     assert controller.plan is None
-    assert np.any(controller.act(START, 0.5))
-    assert [(d.outcome, d.time) for d in controller.decisions] == [
+    assert np.any(controller.act(START, 0.25))
+    told = controller.decisions
+    assert [(d.outcome, d.time) for d in told] == [
         (Outcome.FALLBACK, 0.0),
-        (Outcome.PLANNED, 0.5),
+        (Outcome.FALLBACK, 0.1),
+        (Outcome.FALLBACK, 0.2),
+        (Outcome.PLANNED, 0.25),
     ]
-    assert controller.decisions[0].plan is None
-    assert controller.decisions[0].reason == "no plan in hand; brakes until there is a plan"
-    assert controller.plan.trajectory.t_start == 0.5
+    assert {d.reason for d in told[:3]} == {"no plan in hand; brakes until there is a plan"}
+    assert controller.plan.trajectory.t_start == 0.25
 
 
-@pytest.mark.parametrize("latency", [0.1, 0.4])
-def test_a_plan_begins_where_the_robot_is_when_it_is_there(planner, env, latency):
+def test_a_plan_costs_once_and_also_if_the_episode_ends_before_it_is_there(planner):
+    controller = latent(planner, None, 0.25)
+    controller.act(START, 0.0)
+    assert [d.nfe for d in controller.decisions] == [96]
+    assert controller.decisions[0].wall_time > 0
+    controller.act(START, 0.25)
+    assert [(d.nfe, d.wall_time) for d in controller.decisions[1:]] == [(0, 0.0)]
+    assert controller.plan.nfe == 96
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.203, 0.4])
+def test_a_plan_begins_where_the_robot_is_when_it_is_there(planner, latency):
     """The region is missed by the first plan, so the robot plans again while it drives."""
     visit = Reach(Ball((1.3, 1.3), 0.12)).named("visit")
     missing = planner.plan(START, GOAL, seed=0)
     assert float(visit.margin(missing.trajectory)) < 0
     missing = replace(missing, status=Status.INFEASIBLE, margins={"visit": -0.3})
-    controller = RecedingHorizon(Late(planner, missing), visit, fallback="brake", latency=latency)
-    episode = run_episode(env, controller, seed=0, options=PLACES)
-    told = episode.decisions
-    first, second = (k for k, d in enumerate(told[:5]) if d.outcome is Outcome.PLANNED)
-    assert told[first].time == pytest.approx(latency)
-    assert told[second - 1].outcome is Outcome.REUSED
-    assert told[second - 1].reason.endswith("goes on until there is a plan")
-    taken = told[second].time
-    assert taken == pytest.approx(told[second - 1].time + latency)
-    here = episode.states[np.abs(episode.times - taken).argmin()]
+    episode = driven_late(Late(planner, missing), visit, latency, fallback="brake")
+    first, second = [d for d in episode.decisions if d.outcome is Outcome.PLANNED][:2]
+    asked = max(d.time for d in episode.decisions if d.nfe and d.time < second.time)
+    assert asked >= first.time
+    assert second.plan.trajectory.t_start == pytest.approx(asked + latency)
+    assert asked + latency <= second.time + 1e-9 < asked + latency + 0.01
+    on_the_way = [d for d in episode.decisions if asked <= d.time < second.time and d is not first]
+    assert {d.outcome for d in on_the_way} == {Outcome.REUSED}
+    assert on_the_way[0].reason.endswith("goes on until there is a plan")
+    columns = episode.states.T
+    here = [np.interp(asked + latency, episode.times, column) for column in columns]
     assert np.linalg.norm(here[2:]) > 0.5
-    assert told[second].plan.states[0] == pytest.approx(here, abs=1e-3)
-
-
-class Late:
-    """A planner whose first plan is given, from whatever time on; the others are drawn."""
-
-    def __init__(self, planner, first):
-        self.embodiment, self.prior, self.judged = planner.embodiment, planner.prior, planner.judged
-        self.state = planner.state
-        self._planner, self._first = planner, first
-
-    def plan(self, *args, t_start, **kwargs):
-        first, self._first = self._first, None
-        if first is None:
-            return self._planner.plan(*args, t_start=t_start, **kwargs)
-        return replace(first, trajectory=replace(first.trajectory, t_start=t_start))
+    assert second.plan.states[0] == pytest.approx(here, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -360,13 +378,80 @@ def test_it_brakes_while_it_plans_where_what_is_in_hand_would_hit(planner, fallb
     controller = latent(Late(planner, plan), disc, 0.3, fallback=fallback, observed=True)
     controller.act(START, 0.0)
     for time in np.arange(0.3, turns + 0.2, CHECK_EVERY):
-        controller.act(np.concatenate(Reference.of(plan).at(time - 0.3)[:2]), time)
+        state = np.concatenate(Reference.of(plan).at(time - 0.3)[:2])
+        action = controller.act(state, time)
     told = controller.decisions
-    assert [d.outcome for d in told[:2]] == [Outcome.FALLBACK, Outcome.PLANNED]
-    (doubt,) = (d for d in told[2:] if d.reason.endswith("until there is a plan"))
+    first = [d.outcome for d in told].index(Outcome.PLANNED)
+    doubt = next(d for d in told[first:] if d.reason.endswith("until there is a plan"))
     assert doubt.outcome is outcome
     assert doubt.time >= turns - CHECK_EVERY
     assert "disc has margin -" in doubt.reason
+    assert (action == pytest.approx(brake(state))) == (outcome is Outcome.FALLBACK)
+
+
+@pytest.mark.parametrize("latency", [0.0, 1.0])
+def test_a_robot_gets_out_of_what_it_stands_in(planner, latency):
+    disc = Avoid(Ball((-1.0, -1.15), 0.2)).named("disc")
+    episode = driven_late(planner, disc, latency, fallback="brake")
+    assert episode.success
+    assert episode.margins["disc"][0] < 0 < episode.margins["disc"][-1]
+    inside = 0.01 * int((episode.margins["disc"] < 0).sum())
+    draws = sum(d.nfe > 0 for d in episode.decisions if d.time < inside)
+    assert inside < draws * latency + 0.6
+
+
+@pytest.mark.parametrize("settings", [{"fallback": "follow"}, {"monitored": False}])
+def test_a_robot_that_leans_on_a_wall_plans_from_there(planner, settings):
+    """A drive in the mind goes through walls; what is drawn from behind one is not followed."""
+    through = planner.plan(START, GOAL, seed=0)
+    x = through.trajectory.x.clone()
+    layout, count = through.trajectory.layout, len(x)
+    straight = torch.linspace(-1.0, 1.0, count).to(x)
+    x[:, layout.slice("position")] = torch.stack([torch.full_like(straight, -1.0), straight], -1)
+    x[:, layout.slice("velocity")] = torch.tensor([0.0, 1.0]).to(x)
+    x[:, layout.slice("dt")] = 2.0 / count
+    through = replace(
+        through,
+        trajectory=replace(through.trajectory, x=x),
+        status=Status.INFEASIBLE,
+        margins={"walls": -0.3},
+    )
+    episode = driven_late(Late(planner, through), None, 1.0, **{"fallback": "brake", **settings})
+    assert episode.success
+    assert episode.times[-1] < 8.0
+
+
+def test_a_robot_whose_plan_ends_while_it_waits_is_at_rest_then(planner):
+    """The plan in hand ends at the goal, the region is still to be visited."""
+    visit = Reach(Ball((1.3, 1.3), 0.12)).named("visit")
+    missing = planner.plan(START, GOAL, seed=0)
+    missing = replace(missing, status=Status.INFEASIBLE, margins={"visit": -0.3})
+    latency = float(missing.times[-1]) - 0.2
+    controller = latent(Late(planner, missing), visit, latency)
+    reference = Reference.of(missing)
+    controller.act(START, 0.0)
+    for time in (latency, latency + 0.1):
+        controller.act(np.concatenate(reference.at(time - latency)[:2]), time)
+    controller.act(np.array([*GOAL, 0.0, 0.0]), 2 * latency + 0.1)
+    asked = [d for d in controller.decisions if d.nfe]
+    start = asked[1].plan.states[0]
+    assert asked[1].outcome is Outcome.REUSED
+    assert start[:2] == pytest.approx(reference.at(latency)[0], abs=0.05)
+
+
+def test_a_robot_that_has_to_go_back_awaits_no_plan(planner, monkeypatch):
+    """What was drawn begins where it will not be."""
+    controller = latent(planner, None, 0.5)
+    controller.act(START, 0.0)
+    back = [np.array([0.3, 0.0])]
+    monkeypatch.setattr(PointMassTracker, "retreat", lambda self, driven: list(back))
+    assert controller.act(START, 0.1) == pytest.approx(back[0])
+    monkeypatch.undo()
+    controller.act(START, 0.5)
+    told = controller.decisions
+    assert told[1].reason == "no plan in hand; goes back"
+    assert [(d.time, d.nfe) for d in told if d.plan] == [(0.0, 96), (0.5, 96)]
+    assert told[-1].plan.trajectory.t_start == 1.0
 
 
 @pytest.mark.parametrize("latency", [-0.1, float("nan"), float("inf")])

@@ -74,10 +74,11 @@ def test_the_same_scenes_without_a_monitor_are_another_protocol(path: Path) -> N
 
 def test_the_same_scenes_in_a_world_that_does_not_wait_are_another_protocol(path: Path) -> None:
     suite, late = load_suite(path), load_suite(path, latency=0.5)
-    assert late.protocol.name == f"{suite.protocol.name}-latency"
+    assert late.protocol.name == f"{suite.protocol.name}-latency-0.5"
     assert late.scenes == suite.scenes
     digests = {load_suite(path, latency=seconds).protocol.digest for seconds in (0.0, 0.5, 1.0)}
     assert len(digests) == 3
+    assert load_suite(path, latency=1).protocol == load_suite(path, latency=1.0).protocol
     assert (suite.latency, late.latency) == (0.0, 0.5)
     assert Suite.of(late.protocol) == late
 

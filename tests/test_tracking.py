@@ -167,3 +167,23 @@ def test_what_following_comes_to_is_known_before(env, plan, velocity, max_speed)
     states = simulated(env, act, velocity, steps=len(foreseen) - 1, start=start)
     assert foreseen[:, :4] == pytest.approx(states, abs=1e-9)
     assert foreseen[-1, 4] >= reference.end - dynamics.dt
+
+
+def test_what_following_comes_to_from_the_middle_of_a_plan_is_the_rest_of_it():
+    reference = Reference.of(corner())
+    start = np.array([*reference.at(0.0)[0] + 0.02, 0.0, 0.0])
+    whole = drive(reference, start, BALL)
+    count = len(whole) // 2
+    rest = drive(reference, whole[count, :4], BALL, now=whole[count, 4])
+    assert rest[:, :4] == pytest.approx(whole[count : count + len(rest), :4], abs=1e-12)
+    assert len(whole) - count - len(rest) in (0, 1)
+    assert rest[0, 4] == 0.0
+
+
+def test_beyond_the_end_of_a_plan_the_robot_is_foreseen_at_rest_there():
+    reference = Reference.of(corner())
+    state = np.concatenate(reference.at(0.0)[:2])
+    foreseen = drive(reference, state, BALL, lasting=reference.end + 1.0)
+    assert foreseen[-1, 4] == pytest.approx(reference.end + 1.0, abs=BALL.dt)
+    assert foreseen[-1, :2] == pytest.approx(reference.at(reference.end)[0], abs=1e-3)
+    assert foreseen[-1, 2:4] == pytest.approx(0.0, abs=1e-3)

@@ -207,11 +207,13 @@ class ArmFollower:
         x[:, whole.layout.slice("dt")] = float(times[1] - times[0])
         return replace(whole, x=x, t_start=time)
 
-    def foreseen(self, state: Array, time: float) -> Trajectory:
+    def foreseen(
+        self, state: Array, time: float, *, now: float = 0.0, lasting: float = 0.0
+    ) -> Trajectory:
         """The plan itself at the control rate, from the present state on, up to ``LONGEST``."""
-        dt = self._tracker.dt
-        times = np.arange(max(2, round(min(self.end, LONGEST) / dt) + 1), dtype=np.float64) * dt
-        states = self._from(state, times)
+        dt, left = self._tracker.dt, min(max(self.end - now, lasting), LONGEST)
+        times = np.arange(max(2, round(left / dt) + 1), dtype=np.float64) * dt
+        states = self._from(state, now + times)
         return as_driven(np.hstack([states, time + times[:, None]]), self._tracker.layout)
 
 

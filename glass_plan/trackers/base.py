@@ -30,8 +30,17 @@ class Follower(Protocol):
         """What is left of the plan from the present state, (H, D), at a time of the episode."""
         ...
 
-    def foreseen(self, state: Array, time: float) -> Trajectory:
-        """What following the plan from its begin will come to, at the control rate (T, D)."""
+    def foreseen(
+        self, state: Array, time: float, *, now: float = 0.0, lasting: float = 0.0
+    ) -> Trajectory:
+        """What following the plan to its end will come to, at the control rate (T, D).
+
+        Args:
+            state: (S,) from which it is followed.
+            time: of the episode at that moment [s].
+            now: since the plan began [s].
+            lasting: what is foreseen at least, beyond the end of the plan if need be [s].
+        """
         ...
 
 

@@ -137,9 +137,13 @@ class PointMassFollower:
         """What is left of the plan (``remainder``)."""
         return remainder(self._plan, self._reference, now, state, time)
 
-    def foreseen(self, state: Array, time: float) -> Trajectory:
+    def foreseen(
+        self, state: Array, time: float, *, now: float = 0.0, lasting: float = 0.0
+    ) -> Trajectory:
         """By the robot's own step (``drive``)."""
-        tracker = self._tracker
-        driven = drive(self._reference, state, tracker.dynamics, max_speed=tracker.max_speed)
+        dynamics, max_speed = self._tracker.dynamics, self._tracker.max_speed
+        driven = drive(
+            self._reference, state, dynamics, max_speed=max_speed, now=now, lasting=lasting
+        )
         driven[:, 4] += time
-        return as_driven(driven, tracker.layout)
+        return as_driven(driven, self._tracker.layout)
