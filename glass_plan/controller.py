@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import time as clock
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -28,9 +28,10 @@ from glass_plan.layout import Trajectory
 from glass_plan.monitor import SOON, Monitor
 from glass_plan.planner import Planner, speed_limit
 from glass_plan.progress import as_driven, head, state_after
+from glass_plan.pursuit import Pursuit, Verdict
 from glass_plan.records import Decision, Outcome, Plan, Status
 from glass_plan.shield import Shield
-from glass_plan.trackers import Follower, tracker
+from glass_plan.trackers import tracker
 
 Array = NDArray[np.float64]
 
@@ -41,47 +42,6 @@ LOST = 0.12
 TRACKED_SHARE = 0.98
 """Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
 FALLBACKS = ("brake", "follow")
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """On a plan that was drawn.
-
-    Args:
-        plan: that is best, with the time that it took.
-        acceptable: whether it may be followed.
-        reason: why it was drawn, and why it may be followed or not.
-    """
-
-    plan: Plan
-    acceptable: bool
-    reason: str
-
-    @property
-    def begins(self) -> float:
-        """Time of the episode at which the plan begins [s]."""
-        return float(self.plan.trajectory.t_start)
-
-
-@dataclass
-class _Pursuit:
-    """What changes during an episode."""
-
-    goal: Array
-    seed: int
-    asked: Constraint
-    seen: Constraint = All(())
-    driven: list[Array] = field(default_factory=list)
-    path: list[Array] = field(default_factory=list)
-    retreat: list[Array] = field(default_factory=list)
-    plan: Plan | None = None
-    follower: Follower | None = None
-    began: float = 0.0
-    awaited: _Verdict | None = None
-    next_check: float = 0.0
-    attempts: int = 0
-    shielded: bool = False
-    decisions: list[Decision] = field(default_factory=list)
 
 
 class RecedingHorizon:
@@ -146,7 +106,7 @@ class RecedingHorizon:
         self._shield: Shield | None = None
         if shield:
             self._shield = Shield(self._monitor.safety(everything), self._tracker)
-        self._pursuit: _Pursuit | None = None
+        self._pursuit: Pursuit | None = None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -165,7 +125,7 @@ class RecedingHorizon:
             goal: (G,) place [m], as the planner takes it.
             seed: of the sampler; the k-th plan of the episode draws from (seed, k).
         """
-        self._pursuit = _Pursuit(np.asarray(goal, dtype=np.float64), seed, self.constraints)
+        self._pursuit = Pursuit(np.asarray(goal, dtype=np.float64), seed, self.constraints)
 
     def act(self, observation: Mapping[str, ArrayLike] | ArrayLike, time: float) -> Array:
         """The action (A,) for the present state.
@@ -193,11 +153,11 @@ class RecedingHorizon:
             return action
         action, overridden = self._shield.filter(state, action, time)
         if overridden and not pursuit.shielded:
-            self._note(pursuit, time, Outcome.SHIELDED, "no way out after the intended action")
+            pursuit.note(time, Outcome.SHIELDED, "no way out after the intended action")
         pursuit.shielded = overridden
         return action
 
-    def _intended(self, pursuit: _Pursuit, state: Array, time: float) -> Array:
+    def _intended(self, pursuit: Pursuit, state: Array, time: float) -> Array:
         """A step back, or what the plan in hand asks for, or braking if there is neither."""
         if pursuit.retreat:
             return pursuit.retreat.pop(0)
@@ -205,7 +165,7 @@ class RecedingHorizon:
             return self._tracker.stop(state)
         return pursuit.follower.action(state, time - pursuit.began)
 
-    def _decide(self, pursuit: _Pursuit, state: Array, time: float) -> None:
+    def _decide(self, pursuit: Pursuit, state: Array, time: float) -> None:
         driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
         pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
         pursuit.seen = self._seen(pursuit.asked, time)
@@ -216,12 +176,13 @@ class RecedingHorizon:
         if why == "":
             if not came:
                 seen = "the rest of the plan holds" if self.monitored else "not monitored"
-                self._note(pursuit, time, Outcome.REUSED, seen)
+                pursuit.note(time, Outcome.REUSED, seen)
             return
         pursuit.retreat = self._tracker.retreat(np.stack(pursuit.path))
         if pursuit.retreat:
-            pursuit.plan, pursuit.follower, pursuit.awaited = None, None, None
-            self._note(pursuit, time, Outcome.FALLBACK, f"{why}; goes back")
+            pursuit.drop()
+            pursuit.awaited = None
+            pursuit.note(time, Outcome.FALLBACK, f"{why}; goes back")
         elif self.latency == 0:
             self._take(pursuit, time, self._draw(pursuit, state, time, rest, why))
         else:
@@ -232,8 +193,8 @@ class RecedingHorizon:
         return as_observed(constraint, time) if self.observed else constraint
 
     def _draw(
-        self, pursuit: _Pursuit, state: Array, time: float, rest: Trajectory | None, why: str
-    ) -> _Verdict:
+        self, pursuit: Pursuit, state: Array, time: float, rest: Trajectory | None, why: str
+    ) -> Verdict:
         """A plan that begins with a state at a time, and whether it may be followed."""
         began = clock.perf_counter()
         plan = self.planner.plan(
@@ -251,19 +212,20 @@ class RecedingHorizon:
         if self.monitored:
             plan, acceptable, verdict = self._monitor.chosen(plan, pursuit.seen, state, time)
         plan = replace(plan, wall_time=clock.perf_counter() - began)
-        return _Verdict(plan, acceptable, f"{why}; {verdict}")
+        return Verdict(plan, acceptable, f"{why}; {verdict}")
 
-    def _take(self, pursuit: _Pursuit, time: float, verdict: _Verdict) -> None:
+    def _take(self, pursuit: Pursuit, time: float, verdict: Verdict) -> None:
         """Follow a plan that may be followed, else brake; what it cost is told when it is drawn."""
-        pursuit.plan, pursuit.follower, pursuit.awaited = None, None, None
+        pursuit.drop()
+        pursuit.awaited = None
         if verdict.acceptable:
             pursuit.plan, pursuit.began = verdict.plan, verdict.begins
             pursuit.follower = self._tracker.follower(verdict.plan)
         outcome = Outcome.PLANNED if verdict.acceptable else Outcome.FALLBACK
         drawn_now = self.latency == 0
-        self._note(pursuit, time, outcome, verdict.reason, verdict.plan, costs=drawn_now)
+        pursuit.note(time, outcome, verdict.reason, verdict.plan, costs=drawn_now)
 
-    def _wait(self, pursuit: _Pursuit, state: Array, time: float, why: str) -> None:
+    def _wait(self, pursuit: Pursuit, state: Array, time: float, why: str) -> None:
         """Go on or brake until there is a plan, and draw it if none is awaited."""
         begins = pursuit.awaited.begins if pursuit.awaited else time + self.latency
         ahead = self._meanwhile(pursuit, state, time, begins)
@@ -277,9 +239,9 @@ class RecedingHorizon:
             plan = pursuit.awaited.plan
         does = "brakes" if follower is None else "goes on"
         outcome = Outcome.FALLBACK if follower is None else Outcome.REUSED
-        self._note(pursuit, time, outcome, f"{why}; {does} until there is a plan", plan)
+        pursuit.note(time, outcome, f"{why}; {does} until there is a plan", plan)
 
-    def _meanwhile(self, pursuit: _Pursuit, state: Array, time: float, begins: float) -> Trajectory:
+    def _meanwhile(self, pursuit: Pursuit, state: Array, time: float, begins: float) -> Trajectory:
         """What the robot drives until a plan begins: the one in hand, or it drops that and brakes.
 
         It goes on if it is on its way and may be until ``SOON`` after the new plan begins.
@@ -289,10 +251,10 @@ class RecedingHorizon:
             ahead = follower.foreseen(state, time, now=now, lasting=lasting)
             if self.fallback == "follow" or self._monitor.excuse(ahead, pursuit.seen, lasting):
                 return ahead
-        pursuit.plan, pursuit.follower = None, None
+        pursuit.drop()
         return self._tracker.backup(state, self._tracker.stop(state), time)
 
-    def _rest(self, pursuit: _Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
+    def _rest(self, pursuit: Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""
         plan, follower = pursuit.plan, pursuit.follower
         if plan is None or follower is None:
@@ -315,22 +277,9 @@ class RecedingHorizon:
             return rest, f"in the rest of the plan {worst} has margin {margins[worst]:.3f}"
         return rest, "" if plan.status is Status.FEASIBLE else f"the plan is {plan.status}"
 
-    def _lacking(self, pursuit: _Pursuit, state: Array, time: float) -> bool:
+    def _lacking(self, pursuit: Pursuit, state: Array, time: float) -> bool:
         """Whether something that must hold once has not, and does not here."""
         still = np.array([[*state, time], [*state, time + CHECK_EVERY]])
         here = as_driven(still, self.planner.prior.layout)
         parts = pursuit.seen.parts().values()
         return any(not part.is_safety and float(part.margin(here)) <= 0 for part in parts)
-
-    def _note(
-        self,
-        pursuit: _Pursuit,
-        time: float,
-        outcome: Outcome,
-        why: str,
-        plan: Plan | None = None,
-        *,
-        costs: bool = True,
-    ) -> None:
-        spent = (plan.nfe, plan.wall_time) if plan is not None and costs else (0, 0.0)
-        pursuit.decisions.append(Decision(time, outcome, why, *spent, plan))
