@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from glass_plan.constraints import All, Constraint, as_observed, asked
 from glass_plan.errors import RequestError, did_you_mean
 from glass_plan.layout import Trajectory
-from glass_plan.monitor import SOON, Monitor
+from glass_plan.monitor import Monitor
 from glass_plan.planner import Planner, speed_limit
 from glass_plan.progress import as_driven, head, state_after
 from glass_plan.pursuit import Pursuit, Verdict
@@ -42,6 +42,9 @@ LOST = 0.12
 TRACKED_SHARE = 0.98
 """Of a speed limit, beyond which tracking does not push, however far behind the robot is."""
 FALLBACKS = ("brake", "follow")
+SOON = 0.6
+"""How long [s] a plan must hold, once another could be there, to be followed though it is not
+feasible."""
 
 
 class RecedingHorizon:
@@ -102,7 +105,9 @@ class RecedingHorizon:
         robot, layout = planner.embodiment, planner.prior.layout
         max_speed = speed_limit(self.constraints.parts(), TRACKED_SHARE)
         self._tracker = tracker(robot, layout, max_speed=max_speed)
-        self._monitor = Monitor(planner, self._tracker, lenient=fallback == "follow")
+        self._monitor = Monitor(
+            planner, self._tracker, lenient=fallback == "follow", soon=SOON + latency
+        )
         self._shield: Shield | None = None
         if shield:
             self._shield = Shield(self._monitor.safety(everything), self._tracker)
@@ -169,14 +174,11 @@ class RecedingHorizon:
         driven = as_driven(np.stack(pursuit.driven), self.planner.prior.layout)
         pursuit.asked, pursuit.driven = pursuit.asked.remaining(driven), pursuit.driven[-1:]
         pursuit.seen = self._seen(pursuit.asked, time)
-        awaited = pursuit.awaited
-        if came := awaited is not None and time >= awaited.begins - 1e-9:
-            self._take(pursuit, time, awaited)
         rest, why = self._rest(pursuit, state, time)
         if why == "":
-            if not came:
-                seen = "the rest of the plan holds" if self.monitored else "not monitored"
-                pursuit.note(time, Outcome.REUSED, seen)
+            seen = "the rest of the plan holds" if self.monitored else "not monitored"
+            pursuit.awaited = None
+            pursuit.note(time, Outcome.REUSED, seen)
             return
         pursuit.retreat = self._tracker.retreat(np.stack(pursuit.path))
         if pursuit.retreat:
@@ -184,7 +186,7 @@ class RecedingHorizon:
             pursuit.awaited = None
             pursuit.note(time, Outcome.FALLBACK, f"{why}; goes back")
         elif self.latency == 0:
-            self._take(pursuit, time, self._draw(pursuit, state, time, rest, why))
+            self._take(pursuit, self._draw(pursuit, state, time, rest, why), time)
         else:
             self._wait(pursuit, state, time, why)
 
@@ -212,47 +214,73 @@ class RecedingHorizon:
         if self.monitored:
             plan, acceptable, verdict = self._monitor.chosen(plan, pursuit.seen, state, time)
         plan = replace(plan, wall_time=clock.perf_counter() - began)
-        return Verdict(plan, acceptable, f"{why}; {verdict}")
+        return Verdict(plan, acceptable, f"{why}; {verdict}", time)
 
-    def _take(self, pursuit: Pursuit, time: float, verdict: Verdict) -> None:
-        """Follow a plan that may be followed, else brake; what it cost is told when it is drawn."""
+    def _take(self, pursuit: Pursuit, verdict: Verdict, time: float) -> None:
+        """Follow a plan that was drawn now, or brake."""
+        plan, outcome = verdict.plan, Outcome.FALLBACK
         pursuit.drop()
-        pursuit.awaited = None
         if verdict.acceptable:
-            pursuit.plan, pursuit.began = verdict.plan, verdict.begins
-            pursuit.follower = self._tracker.follower(verdict.plan)
-        outcome = Outcome.PLANNED if verdict.acceptable else Outcome.FALLBACK
-        drawn_now = self.latency == 0
-        pursuit.note(time, outcome, verdict.reason, verdict.plan, costs=drawn_now)
+            outcome = Outcome.PLANNED
+            pursuit.take(plan, self._tracker.follower(plan), time)
+        pursuit.note(time, outcome, verdict.reason, plan, cost=plan)
 
     def _wait(self, pursuit: Pursuit, state: Array, time: float, why: str) -> None:
-        """Go on or brake until there is a plan, and draw it if none is awaited."""
+        """Take the plan that was awaited, or go on or brake until there is one."""
+        if pursuit.awaited is not None and time >= pursuit.awaited.begins - 1e-9:
+            self._take_awaited(pursuit, pursuit.awaited, state, time)
+            _, why = self._rest(pursuit, state, time)
+            if why == "":
+                return
         begins = pursuit.awaited.begins if pursuit.awaited else time + self.latency
-        ahead = self._meanwhile(pursuit, state, time, begins)
-        follower, plan = pursuit.follower, None
+        ahead, does = self._meanwhile(pursuit, state, time, begins)
+        follower, cost = pursuit.follower, None
         if pursuit.awaited is None:
             there, rest = state_after(ahead, self.latency), None
             if follower is not None and begins - pursuit.began < follower.end:
                 rest = follower.rest(there, begins - pursuit.began, begins)
             pursuit.seen = self._seen(pursuit.asked.remaining(head(ahead, self.latency)), time)
             pursuit.awaited = self._draw(pursuit, there, begins, rest, why)
-            plan = pursuit.awaited.plan
-        does = "brakes" if follower is None else "goes on"
+            cost = pursuit.awaited.plan
         outcome = Outcome.FALLBACK if follower is None else Outcome.REUSED
-        pursuit.note(time, outcome, f"{why}; {does} until there is a plan", plan)
+        pursuit.note(time, outcome, f"{why}; {does} until there is a plan", cost=cost)
 
-    def _meanwhile(self, pursuit: Pursuit, state: Array, time: float, begins: float) -> Trajectory:
-        """What the robot drives until a plan begins: the one in hand, or it drops that and brakes.
+    def _take_awaited(self, pursuit: Pursuit, verdict: Verdict, state: Array, time: float) -> None:
+        """Follow a plan that was awaited if it may be from here; else the one in hand stays."""
+        pursuit.awaited, plan, objection = None, verdict.plan, None
+        if verdict.acceptable:
+            follower, began = self._tracker.follower(plan), min(verdict.begins, time)
+            off = follower.off(state, time - began)
+            driven = follower.foreseen(state, time, now=time - began)
+            if off > LOST:
+                objection = f"but it begins {off:.2f} m from here"
+            elif self.monitored and plan.status is Status.FEASIBLE:
+                held = self._monitor.holds(pursuit.seen, driven)
+                objection = None if held else "but not from here"
+            if objection is None:
+                pursuit.take(plan, follower, began)
+                pursuit.note(time, Outcome.PLANNED, verdict.reason, plan)
+                return
+        reason = ", ".join(filter(None, (verdict.reason, objection)))
+        pursuit.note(time, Outcome.FALLBACK, reason, plan)
+
+    def _meanwhile(
+        self, pursuit: Pursuit, state: Array, time: float, begins: float
+    ) -> tuple[Trajectory, str]:
+        """What the robot drives until a plan begins, in words too: what is in hand, or it brakes.
 
         It goes on if it is on its way and may be until ``SOON`` after the new plan begins.
         """
         follower, now, lasting = pursuit.follower, time - pursuit.began, begins - time + SOON
         if follower is not None and now < follower.end and follower.off(state, now) <= LOST:
             ahead = follower.foreseen(state, time, now=now, lasting=lasting)
-            if self.fallback == "follow" or self._monitor.excuse(ahead, pursuit.seen, lasting):
-                return ahead
+            excuse = self._monitor.excuse(ahead, pursuit.seen, lasting)
+            if excuse or self.fallback == "follow":
+                return ahead, f"{excuse or 'the least violating one'}, goes on"
+        action = self._intended(pursuit, state, time)
         pursuit.drop()
-        return self._tracker.backup(state, self._tracker.stop(state), time)
+        _, backups = self._tracker.evasions(state, action, time)
+        return replace(backups, x=backups.x[0]), "brakes"
 
     def _rest(self, pursuit: Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""

@@ -26,9 +26,6 @@ DRIVE_MARGIN = 0.005
 """Asked for along a drive in the mind, in each constraint's unit, or half of what there is now."""
 TRIES = 5
 """Candidates of a plan that are driven in the mind at most."""
-SOON = 0.6
-"""An infeasible plan may be followed while its first violation is farther off than this [s], or
-where by then it gets out of one in which the robot is, without going deeper."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,14 @@ class Monitor:
         planner: whose plans they are.
         tracker: of its robot.
         lenient: whether the least violating plan may be followed where none is feasible.
+        soon: an infeasible plan may be followed while its first violation is farther off than this
+            [s], or where by then it gets out of one in which the robot is, without going deeper.
     """
 
     planner: Planner
     tracker: Tracker
     lenient: bool
+    soon: float
 
     def chosen(
         self, plan: Plan, asked: Constraint, state: Array, time: float
@@ -66,10 +66,10 @@ class Monitor:
             evidence = f"{plan.status}: {name} has margin {plan.margins[name]:.3f}"
             return plan, *self._acceptable(plan, asked, evidence, state, time)
         driven = self._driven(plan, state, time)
-        if self._holds(asked, driven):
+        if self.holds(asked, driven):
             return plan, True, "feasible"
         for other in self._others(plan, asked):
-            if self._holds(asked, self._driven(other, state, time)):
+            if self.holds(asked, self._driven(other, state, time)):
                 return other, True, "feasible"
         margin = float(self.safety(asked).margin(driven))
         evidence = f"infeasible: its drive has margin {margin:.3f}"
@@ -88,6 +88,12 @@ class Monitor:
             return f"it gets out within {duration:g} s"
         return ""
 
+    def holds(self, asked: Constraint, driven: Trajectory) -> bool:
+        """Whether a drive keeps what must always hold, with what room there is now at most."""
+        safety = self.safety(asked)
+        now = float(safety.margin(replace(driven, x=driven.x[:1])))
+        return float(safety.margin(driven)) > min(DRIVE_MARGIN, 0.5 * now)
+
     def judged(self, asked: Constraint) -> Constraint:
         """What must hold, with what always has to."""
         return self.planner.judged(asked)
@@ -103,7 +109,7 @@ class Monitor:
         """Whether a plan that is not feasible, for some evidence, may be followed for a while."""
         if self.lenient and plan.status is Status.INFEASIBLE:
             return True, f"{evidence}, the least violating one"
-        excuse = self.excuse(self._driven(plan, state, time), asked, SOON)
+        excuse = self.excuse(self._driven(plan, state, time), asked, self.soon)
         return (True, f"{evidence}, but {excuse}") if excuse else (False, evidence)
 
     def _others(self, plan: Plan, asked: Constraint) -> Iterator[Plan]:
@@ -117,9 +123,3 @@ class Monitor:
     def _driven(self, plan: Plan, state: Array, time: float) -> Trajectory:
         """What following a plan will come to."""
         return self.tracker.follower(plan).foreseen(state, time)
-
-    def _holds(self, asked: Constraint, driven: Trajectory) -> bool:
-        """Whether a drive keeps what must always hold, with what room there is now at most."""
-        safety = self.safety(asked)
-        now = float(safety.margin(replace(driven, x=driven.x[:1])))
-        return float(safety.margin(driven)) > min(DRIVE_MARGIN, 0.5 * now)

@@ -22,16 +22,13 @@ class Verdict:
         plan: that is best, with the time that it took.
         acceptable: whether it may be followed.
         reason: why it was drawn, and why it may be followed or not.
+        begins: time of the episode at which the plan does [s].
     """
 
     plan: Plan
     acceptable: bool
     reason: str
-
-    @property
-    def begins(self) -> float:
-        """Time of the episode at which the plan begins [s]."""
-        return float(self.plan.trajectory.t_start)
+    begins: float
 
 
 @dataclass
@@ -72,6 +69,10 @@ class Pursuit:
     shielded: bool = False
     decisions: list[Decision] = field(default_factory=list)
 
+    def take(self, plan: Plan, follower: Follower, began: float) -> None:
+        """Have a plan in hand that began at a time [s]."""
+        self.plan, self.follower, self.began = plan, follower, began
+
     def drop(self) -> None:
         """Have no plan in hand."""
         self.plan, self.follower = None, None
@@ -83,8 +84,8 @@ class Pursuit:
         why: str,
         plan: Plan | None = None,
         *,
-        costs: bool = True,
+        cost: Plan | None = None,
     ) -> None:
-        """Add a decision; what its plan cost is counted unless an earlier one told it."""
-        spent = (plan.nfe, plan.wall_time) if plan is not None and costs else (0, 0.0)
+        """Add a decision, with a plan that was made, and with what one cost."""
+        spent = (0, 0.0) if cost is None else (cost.nfe, cost.wall_time)
         self.decisions.append(Decision(time, outcome, why, *spent, plan))
