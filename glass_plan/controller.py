@@ -233,9 +233,15 @@ class RecedingHorizon:
             if why == "":
                 return
         begins = pursuit.awaited.begins if pursuit.awaited else time + self.latency
-        ahead, does = self._meanwhile(pursuit, state, time, begins)
+        ahead, does = self._going_on(pursuit, state, time, begins)
+        action = self._intended(pursuit, state, time)
+        if ahead is None:
+            pursuit.drop()
         follower, cost = pursuit.follower, None
         if pursuit.awaited is None:
+            if ahead is None:
+                _, backups = self._tracker.evasions(state, action, time)
+                ahead = replace(backups, x=backups.x[0])  # the first brakes
             there, rest = state_after(ahead, self.latency), None
             if follower is not None and begins - pursuit.began < follower.end:
                 rest = follower.rest(there, begins - pursuit.began, begins)
@@ -251,10 +257,10 @@ class RecedingHorizon:
         if verdict.acceptable:
             follower, began = self._tracker.follower(plan), min(verdict.begins, time)
             off = follower.off(state, time - began)
-            driven = follower.foreseen(state, time, now=time - began)
             if off > LOST:
                 objection = f"but it begins {off:.2f} m from here"
             elif self.monitored and plan.status is Status.FEASIBLE:
+                driven = follower.foreseen(state, time, now=time - began)
                 held = self._monitor.holds(pursuit.seen, driven)
                 objection = None if held else "but not from here"
             if objection is None:
@@ -264,12 +270,12 @@ class RecedingHorizon:
         reason = ", ".join(filter(None, (verdict.reason, objection)))
         pursuit.note(time, Outcome.FALLBACK, reason, plan)
 
-    def _meanwhile(
+    def _going_on(
         self, pursuit: Pursuit, state: Array, time: float, begins: float
-    ) -> tuple[Trajectory, str]:
-        """What the robot drives until a plan begins, in words too: what is in hand, or it brakes.
+    ) -> tuple[Trajectory | None, str]:
+        """What the plan in hand will come to until another begins, in words too; None to brake.
 
-        It goes on if it is on its way and may be until ``SOON`` after the new plan begins.
+        It is gone on with if it is tracked and may be until ``SOON`` after the other begins.
         """
         follower, now, lasting = pursuit.follower, time - pursuit.began, begins - time + SOON
         if follower is not None and now < follower.end and follower.off(state, now) <= LOST:
@@ -277,10 +283,7 @@ class RecedingHorizon:
             excuse = self._monitor.excuse(ahead, pursuit.seen, lasting)
             if excuse or self.fallback == "follow":
                 return ahead, f"{excuse or 'the least violating one'}, goes on"
-        action = self._intended(pursuit, state, time)
-        pursuit.drop()
-        _, backups = self._tracker.evasions(state, action, time)
-        return replace(backups, x=backups.x[0]), "brakes"
+        return None, "brakes"
 
     def _rest(self, pursuit: Pursuit, state: Array, time: float) -> tuple[Trajectory | None, str]:
         """What is left of the plan from here, and why it cannot be kept ("" if it can)."""
