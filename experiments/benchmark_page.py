@@ -63,7 +63,7 @@ def shown(result: Entry) -> str:
         del goal["met"]
         text += f"- {Goal(**goal)}\n"
     tables = [result["table"], result.get("paired table", [])]
-    return text + "".join(f"\n{markdown_table(list(t[0]), t)}" for t in tables if t)
+    return text + "".join(f"\n{markdown_table(t)}" for t in tables if t)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main(args: Args) -> None:
         TABLE.write_text("[\n" + ",\n".join(lines) + "\n]\n")
         glass_plan.robots.panda_spheres.cache_clear()
     rows = [measured(link, hull(args.urdf, link), rng) for link in glass_plan.robots.PANDA_LINKS]
-    print(markdown_table(list(rows[0]), rows))
+    print(markdown_table(rows))
 
 
 def hull(urdf: Path, link: str) -> ConvexHull:

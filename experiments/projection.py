@@ -67,7 +67,7 @@ def main(args: Args) -> None:
             about = {"method": name, "rows": sampling.rows, "hard": hard, "n": len(scenes)}
             worth = {"feasible": feasible, "median s": statistics.median(seconds)}
             rows.append({**about, **worth, "largest s": max(seconds)})
-    sys.stdout.write(markdown_table(tuple(rows[0]), rows))
+    sys.stdout.write(markdown_table(rows))
 
 
 if __name__ == "__main__":

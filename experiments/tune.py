@@ -143,7 +143,7 @@ def main(args: Args) -> None:
     whole = {"made by": made, "goals": [], "table": table}
     name = "tuning" if args.world == "maze2d" else f"tuning-{args.world}"
     (args.out / f"{name}.json").write_text(json.dumps(whole, indent=1, allow_nan=False))
-    text = markdown_table(list(table[0]), table)
+    text = markdown_table(table)
     (args.out / f"{name}.md").write_text(text)
     print(text)
 

@@ -5,6 +5,7 @@ Settings were chosen on tuning scenes: of most methods by ``experiments/tune.py`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -75,6 +76,12 @@ OVER_A_TABLE: dict[str, Arm] = {
 """What takes the place of ``ARMS`` for a robot's arm, whose centimetres weigh less than a maze's
 decimetres. Those of gradient and SDE-FKS are the best of five (``experiments/tune.py --world
 maniskill``), as best-of-N's of ``ARMS`` is; the other two weigh as the gradient does."""
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """As ``ARMS`` lists them; what it does not know comes last, by name."""
+    names = set(methods)
+    return [*(name for name in ARMS if name in names), *sorted(names - ARMS.keys())]
 
 
 def arm_for(method: str, config: PriorConfig) -> Arm:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import gymnasium
 
-from glass_plan.arms import ARMS, Arm, arm_for
+from glass_plan.arms import ARMS, Arm, arm_for, in_order
 from glass_plan.checkpoint import config_of, weights_digest
 from glass_plan.errors import ProtocolError, RequestError, did_you_mean
 from glass_plan.executors import HERE, EpisodeTask, Executor
@@ -197,5 +197,4 @@ def load_results(folder: Path) -> dict[str, Results]:
     """
     protocol = read_protocol(folder)
     found = {path.stem: tuple(read_rows(path)) for path in sorted(folder.glob("*.jsonl"))}
-    names = [*(name for name in ARMS if name in found), *sorted(found.keys() - ARMS.keys())]
-    return {name: Results(protocol, name, found[name]) for name in names if found[name]}
+    return {name: Results(protocol, name, found[name]) for name in in_order(found) if found[name]}

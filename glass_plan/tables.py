@@ -9,8 +9,15 @@ Entry = dict[str, Any]
 """A row: values by column."""
 
 
-def markdown_table(columns: Sequence[str], rows: Sequence[Entry]) -> str:
-    """A table with aligned columns; numbers to the right, missing entries as a dash."""
+def markdown_table(rows: Sequence[Entry], columns: Sequence[str] | None = None) -> str:
+    """A table with aligned columns; numbers to the right, missing entries as a dash.
+
+    Args:
+        rows: of which no one has to have every column.
+        columns: in order; by default all that a row has.
+    """
+    if columns is None:
+        columns = list(dict.fromkeys(column for row in rows for column in row))
     cells = [[_shown(row.get(column)) for column in columns] for row in rows]
     widths = [
         max(len(column), *(len(line[k]) for line in cells), 3) if cells else len(column)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 
@@ -25,7 +24,6 @@ from glass_plan.measures import measures, roughness, trapped
 from glass_plan.methods import Sampling
 from glass_plan.protocols import Scene, dump_suite, load_suite
 from glass_plan.records import Episode
-from glass_plan.report.comparison import _every_seed, write_comparison
 from glass_plan.results import append_row, read_rows, sole_writer
 from tests import tiny
 from tests.test_protocols import HEADER
@@ -200,79 +198,7 @@ def test_more_episodes_than_cases_are_refused(suite, tmp_path, episodes):
         list(evaluate(suite, "unguided", tmp_path, episodes=episodes))
 
 
-def test_methods_are_compared_over_the_cases_that_both_ran(folder):
-    text = write_comparison(folder, "glass-fks")
-    kept = json.loads((folder / "tiny.json").read_text())
-    (pair,) = kept["paired table"]
-    assert (pair["glass-fks less"], pair["n"]) == ("unguided", 2)
-    assert str(pair["safe"]) in text
-    assert "p = 1" in pair["first plan"]
-    assert [(row["method"], row["n"]) for row in kept["table"]] == [
-        ("unguided", 2),
-        ("glass-fks", 4),
-    ]
-    arrived = [row for row in read_rows(results_path(folder, "glass-fks")) if row.success]
-    pace = np.mean([row.info["duration"] for row in arrived]) / SCENES[0].shortest
-    assert kept["table"][1]["s / m"] == pytest.approx(pace, abs=5e-4)
-    assert (folder / "tiny.png").stat().st_size > 1000
-    assert (folder / "tiny.md").read_text() == text
-
-
-@pytest.fixture
-def goals(tmp_path):
-    path = tmp_path / "goals.yaml"
-    path.write_text(
-        "tiny:\n"
-        "  glass-fks: {safe: 99, trapped: 1, ahead of: [unguided, mppi]}\n"
-        "  mppi: {safe: 1}\n"
-    )
-    return path
-
-
-def test_what_was_wanted_is_told_as_met_or_missed(folder, goals):
-    text = write_comparison(folder, "glass-fks", goals)
-    assert "met: glass-fks: safe % 100, wanted >= 99" in text
-    assert "met: glass-fks: trapped % 0, wanted <= 1" in text
-    assert "MISSED: glass-fks ahead of mppi, which was not run: p 1" in text
-    assert "MISSED: glass-fks ahead of unguided in success and safety, n = 2: p 1, wanted" in text
-    kept = json.loads((folder / "tiny.json").read_text())["goals"]
-    assert [goal["met"] for goal in kept] == [True, True, False, False]
-
-
-def test_goals_of_another_protocol_ask_nothing(folder, goals):
-    goals.write_text(goals.read_text().replace("tiny", "other"))
-    text = write_comparison(folder, "glass-fks", goals)
-    assert "wanted" not in text
-    assert "goals.yaml has no goals for 'tiny'" in text
-
-
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("tiny: {glass-fks: {save: 99}}", "unknown goal 'save'; did you mean 'safe'"),
-        ("tiny: {glass-fks: {safe: high}}", "'safe' must be a number, got 'high'"),
-        ("tiny: {glass-fks: {ahead of: mppi}}", "'ahead of' must be a list of methods"),
-        ("tiny: [glass-fks]", "must be a mapping of methods"),
-        ("- tiny", "must be a mapping of methods"),
-        ("tiny: {", "cannot be read"),
-    ],
-)
-def test_goals_that_are_none_are_refused(folder, goals, text, match):
-    goals.write_text(text)
-    with pytest.raises(ProtocolError, match=match):
-        write_comparison(folder, "glass-fks", goals)
-
-
-def test_a_scene_counts_where_every_sampler_seed_did_well(folder):
-    rows = load_results(folder)["glass-fks"].rows
-    bad = replace(rows[0], safe=False)
-    assert _every_seed(rows).k == 2
-    assert (_every_seed([bad, *rows[1:]]).k, _every_seed(rows).n) == (1, 2)
-
-
-def test_a_comparison_with_what_was_not_run_is_refused(folder, tmp_path):
-    with pytest.raises(RequestError, match="no rows of 'mppi'"):
-        write_comparison(folder, "mppi")
+def test_a_folder_without_a_protocol_is_refused(tmp_path):
     with pytest.raises(ProtocolError, match="glass-plan evaluate wrote"):
         load_results(tmp_path)
 

@@ -72,7 +72,7 @@ class Record:
         goals: Sequence[Goal] = (),
     ) -> str:
         """Write table and goals as JSON and as Markdown; returns the Markdown."""
-        text = f"# {title}\n\n{markdown_table(columns, table)}"
+        text = f"# {title}\n\n{markdown_table(table, columns)}"
         if goals:
             text += "\n" + "".join(f"- {goal}\n" for goal in goals)
         whole = {

@@ -92,6 +92,7 @@ def compare(
     *,
     against: str = "glass-fks",
     goals: Path | None = None,
+    beside: Path | None = None,
 ) -> int:
     """Print the methods of a protocol side by side and paired; write tables and figures.
 
@@ -99,12 +100,14 @@ def compare(
 
     Args:
         folder: that ``glass-plan evaluate`` wrote.
-        against: the method that all others are paired with.
+        against: the method that all others are paired with; it needs rows.
         goals: file of what is wanted, e.g. experiments/protocols/goals.yaml; says met or missed.
+        beside: what an earlier comparison wrote, e.g. docs/benchmark/maze2d_static.json; its
+            methods that have no rows in the folder are shown as they were then.
     """
     from glass_plan.report.comparison import write_comparison
 
-    text = write_comparison(folder, against, goals)
+    text = write_comparison(folder, against, goals, beside)
     Console(soft_wrap=True).print(text, markup=False)
     return 0
 

@@ -85,7 +85,7 @@ def markdown(certificate: Certificate) -> str:
     parts = [f"# Certificate of {certificate.method} on {certificate.protocol}"]
     parts += [statement(certificate, unit) for unit in certificate.units]
     entries = table(certificate)
-    parts.append(markdown_table(list(entries[0]), entries).rstrip())
+    parts.append(markdown_table(entries).rstrip())
     return "\n\n".join([*parts, "## What it rests on", _assumptions(certificate)]) + "\n"
 
 

@@ -122,10 +122,21 @@ def test_groups_keep_the_order_of_their_first_row():
 
 
 def test_a_table_aligns_numbers_to_the_right_and_dashes_what_is_missing():
-    text = markdown_table(("name", "x"), [{"name": "a", "x": 1.23456}, {"name": "bcd", "x": None}])
+    text = markdown_table([{"name": "a", "x": 1.23456}, {"name": "bcd", "x": None}])
     assert text.splitlines() == [
         "| name |     x |",
         "| ---- | ----: |",
         "| a    | 1.235 |",
         "| bcd  |     - |",
+    ]
+
+
+def test_a_table_has_all_columns_that_a_row_has_or_those_that_are_named():
+    lines = [{"name": "a"}, {"x": 1, "name": "b"}]
+    assert markdown_table(lines).splitlines()[0] == "| name |   x |"
+    assert markdown_table(lines, ("x",)).splitlines() == [
+        "|   x |",
+        "| --: |",
+        "|   - |",
+        "|   1 |",
     ]
