@@ -293,7 +293,7 @@ class RecedingHorizon:
         now = time - pursuit.began
         if now >= follower.end:
             done = self._tracker.arrived(state, pursuit.goal)
-            done = done and not self._lacking(pursuit, state, time)
+            done = done and not self._monitor.lacking(pursuit.seen, state, time, CHECK_EVERY)
             return None, "" if done else "the plan has ended"
         rest = follower.rest(state, now, time)
         off = follower.off(state, now)
@@ -301,16 +301,6 @@ class RecedingHorizon:
             return rest, f"{off:.2f} m off the plan"
         if not self.monitored:
             return rest, ""
-        parts = self._monitor.judged(pursuit.seen).parts()
-        margins = {name: float(part.margin(rest)) for name, part in parts.items()}
-        worst = min(margins, key=lambda name: margins[name])
-        if margins[worst] <= 0:
-            return rest, f"in the rest of the plan {worst} has margin {margins[worst]:.3f}"
+        if broken := self._monitor.broken(pursuit.seen, rest):
+            return rest, f"in the rest of the plan {broken}"
         return rest, "" if plan.status is Status.FEASIBLE else f"the plan is {plan.status}"
-
-    def _lacking(self, pursuit: Pursuit, state: Array, time: float) -> bool:
-        """Whether something that must hold once has not, and does not here."""
-        still = np.array([[*state, time], [*state, time + CHECK_EVERY]])
-        here = as_driven(still, self.planner.prior.layout)
-        parts = pursuit.seen.parts().values()
-        return any(not part.is_safety and float(part.margin(here)) <= 0 for part in parts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from glass_plan.constraints import All, Constraint
 from glass_plan.layout import Trajectory
 from glass_plan.planner import Planner, ranked
-from glass_plan.progress import head
+from glass_plan.progress import as_driven, head
 from glass_plan.records import Plan, Status
 from glass_plan.trackers import Tracker
 
@@ -94,13 +94,23 @@ class Monitor:
         now = float(safety.margin(replace(driven, x=driven.x[:1])))
         return float(safety.margin(driven)) > min(DRIVE_MARGIN, 0.5 * now)
 
-    def judged(self, asked: Constraint) -> Constraint:
-        """What must hold, with what always has to."""
-        return self.planner.judged(asked)
+    def broken(self, asked: Constraint, rest: Trajectory) -> str:
+        """What is kept worst of all that must hold, in words; "" if everything is kept."""
+        parts = self.planner.judged(asked).parts()
+        margins = {name: float(part.margin(rest)) for name, part in parts.items()}
+        worst = min(margins, key=lambda name: margins[name])
+        return f"{worst} has margin {margins[worst]:.3f}" if margins[worst] <= 0 else ""
+
+    def lacking(self, asked: Constraint, state: Array, time: float, lasting: float) -> bool:
+        """Whether something that must hold once does not for so long [s] where the robot is."""
+        still = np.array([[*state, time], [*state, time + lasting]])
+        here = as_driven(still, self.planner.prior.layout)
+        parts = asked.parts().values()
+        return any(not part.is_safety and float(part.margin(here)) <= 0 for part in parts)
 
     def safety(self, asked: Constraint) -> Constraint:
         """Of what must hold that which must always hold."""
-        parts = self.judged(asked).parts().values()
+        parts = self.planner.judged(asked).parts().values()
         return All(tuple(part for part in parts if part.is_safety))
 
     def _acceptable(
@@ -114,7 +124,7 @@ class Monitor:
 
     def _others(self, plan: Plan, asked: Constraint) -> Iterator[Plan]:
         """The feasible candidates of a plan besides the one that it chose, the best first."""
-        order = ranked(plan.candidates, self.judged(asked).parts())
+        order = ranked(plan.candidates, self.planner.judged(asked).parts())
         for index, margins, feasible in order[1:TRIES]:
             x = plan.candidates.x[index]
             if feasible:
