@@ -74,3 +74,21 @@ def carrying(drift: tuple[float, float, float] = (0.0, 0.0, 0.0), length: int = 
     gone = torch.linspace(0, 1, GRASP + 1, dtype=torch.float64)[:, None]
     x[:, : GRASP + 1, where] += (gone - 1) * torch.tensor(drift, dtype=torch.float64)
     return Trajectory(x, PANDA)
+
+
+TABLE_CUBE = (0.1, 0.2, 0.02)
+"""Where ``swing`` has an object lie."""
+
+
+def swing(length: int = 32, grasp_at: int = 16, dt: float = 0.1, turn: float = 1.5) -> Trajectory:
+    """A turn of the first joint [rad], on which the gripper closes while it stands."""
+    x = torch.zeros(1, length, PANDA.dim, dtype=torch.float64)
+    turned = torch.linspace(0, turn, length - 4, dtype=torch.float64)
+    stands = turned[grasp_at].repeat(4)
+    x[..., :7] = torch.tensor(READY, dtype=torch.float64)
+    x[..., 0] += torch.cat([turned[:grasp_at], stands, turned[grasp_at:]])
+    x[..., 7] = 0.04
+    x[:, grasp_at:, 7] -= 0.005 * torch.arange(length - grasp_at).clamp_max(4)
+    x[..., PANDA.slice("object")] = torch.tensor(TABLE_CUBE, dtype=torch.float64)
+    x[..., PANDA.slice("dt")] = dt
+    return Trajectory(x, PANDA)
