@@ -155,7 +155,7 @@ class Planner:
         drawn = self.prior.to_world(torch.cat([draw.x_1, *extra]), t_start)
         candidates = drivable(robot.settled(drawn))
         if self.sampling.hard is not None and not expired():
-            demand = everything.hard(self.sampling.hard)
+            demand = request.bending.hard(self.sampling.hard)
             candidates = drivable(repair(candidates, demand, robot.bend))
         best, margins, feasible = choose(candidates, judged)
         verdict = Status.FEASIBLE if feasible else Status.INFEASIBLE

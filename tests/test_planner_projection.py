@@ -54,3 +54,16 @@ def test_what_projection_cannot_mend_comes_back_infeasible(planner):
     plan = planner.with_sampling(Sampling(hard=0.02)).plan(START, GOAL, blocked, seed=0)
     assert plan.status is Status.INFEASIBLE
     assert min(plan.margins.values()) < 0
+
+
+def test_projection_moves_no_way_for_a_speed_limit(planner):
+    """Speeds see to it; as rows it asks of ways what no place can give."""
+    projected = planner.with_sampling(replace(Sampling.unguided(20), hard=0.02))
+    slow = SpeedLimit(0.015)  # a margin below what is asked for, at any speed
+    disc = Avoid(Ball((1.0, 0.0), 0.12))
+    ways = [
+        projected.plan(START, GOAL, asked, seed=0).trajectory.channel("position")
+        for asked in (disc, disc & slow)
+    ]
+    assert float(disc.margin(projected.plan(START, GOAL, disc & slow, seed=0).trajectory)) > 0
+    assert bool((ways[0] == ways[1]).all())

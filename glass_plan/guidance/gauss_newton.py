@@ -87,7 +87,9 @@ class Problem:
         counted = asked.gather(-1, chosen)
         jacobian = gradients_of(self.hard.constraint, self.at(u), chosen)
         jacobian = jacobian * (counted[..., None, None] & self.free)
-        return Linear(u, slack.gather(-1, chosen), counted, jacobian, self.displacement(jacobian))
+        push = self.displacement(jacobian)
+        gram = torch.einsum("nihd,njhd->nij", jacobian, push)
+        return Linear(u, slack.gather(-1, chosen), counted, jacobian, push, gram)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Linear:
         counted: whether there is such a row; if not, the others are zero.
         jacobian: J.
         push: K J.
+        gram: J K J^T.
     """
 
     u: Float[Tensor, "N H D"]
@@ -107,19 +110,23 @@ class Linear:
     counted: Bool[Tensor, "N W"]
     jacobian: Float[Tensor, "N W H D"]
     push: Float[Tensor, "N W H D"]
+    gram: Float[Tensor, "N W W"]
+
+    def take(self, rows: Int[Tensor, "M"]) -> Linear:
+        """Those of some trajectories."""
+        return Linear(**{name: part[rows] for name, part in vars(self).items()})
 
     def nearest(
         self, anchor: Float[Tensor, "N H D"], softness: float
     ) -> tuple[Float[Tensor, "N H D"], Float[Tensor, "N"], Float[Tensor, "N"]]:
         """The solution nearest to an anchor, |l| and what the linear rows still violate there."""
-        gram = torch.einsum("nihd,njhd->nij", self.jacobian, self.push)
         lead = torch.einsum("nwhd,nhd->nw", self.push, self.u - anchor)
         demand = (lead - self.slack).masked_fill(~self.counted, 0.0)
         none = -demand.abs().amax(-1, keepdim=True)  # is met by nothing at all
         demand = torch.where(self.counted, demand, none)
-        weights = multipliers(gram, demand, softness)
+        weights = multipliers(self.gram, demand, softness)
         u = anchor + torch.einsum("nw,nwhd->nhd", weights, self.jacobian)
-        return u, weights.norm(dim=-1), _violation(times(gram, weights) - demand)
+        return u, weights.norm(dim=-1), _violation(times(self.gram, weights) - demand)
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,10 @@ class _Search:
         self, trial: Float[Tensor, "N H D"], *, nearness: float, weight: Tensor, drop: Tensor
     ) -> _Search:
         """The search after one more trial, which has to lessen (4) by a share of ``drop``."""
-        there = self.problem.slack(trial)
+        rows, there = self.waiting, self.slack.clone()
+        if not len(rows):
+            return self
+        there[rows] = self.problem.take(rows).slack(trial[rows])
 
         def merit(u: Tensor, slack: Tensor) -> Tensor:
             return nearness * self.problem.square(u) / 2 + weight * _violation(slack)
@@ -150,6 +160,11 @@ class _Search:
             reached=torch.where(enough[:, None], there, self.reached),
             pending=self.pending & ~enough,
         )
+
+    @property
+    def waiting(self) -> Int[Tensor, "M"]:
+        """The trajectories that have not found their step."""
+        return self.pending.nonzero()[:, 0]
 
     def only(self, rows: Bool[Tensor, "N"]) -> _Search:
         """The search for some trajectories only."""
@@ -170,13 +185,14 @@ def _step(
     drop = size + weight * (violation - left).clamp_min(0.0)
     search = _Search(problem, u, slack, u, slack, size > tolerance**2)
     for share in SHARES:
-        if bool(search.pending.any()):
+        if len(search.waiting):
             trial = u + share * (full - u)
             search = search.tried(trial, nearness=1.0, weight=2 * weight, drop=share * drop)
     search = search.only(slack.amin(-1) < -tolerance)
     for softness in DAMPING:
-        if bool(search.pending.any()):
-            trial, _, left = linear.nearest(u, softness)
+        if len(rows := search.waiting):
+            trial, left = u.clone(), violation.clone()
+            trial[rows], _, left[rows] = linear.take(rows).nearest(u[rows], softness)
             search = search.only(violation - left > PROGRESS * violation)
             one = torch.ones_like(violation)
             search = search.tried(trial, nearness=0.0, weight=one, drop=violation - left)

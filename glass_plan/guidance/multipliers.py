@@ -43,13 +43,13 @@ def multipliers(
         gap = (dual * value).mean(-1, keepdim=True)
         if bool((gap < CLOSED).all()):
             break
-        factors = torch.linalg.lu_factor_ex(matrix + torch.diag_embed(value / dual))[:2]
+        factor = torch.linalg.cholesky_ex(matrix + torch.diag_embed(value / dual))[0]
         lack = demand + value - times(matrix, dual)
-        d_dual, d_value = _direction(factors, lack, dual, value, torch.zeros_like(gap))
+        d_dual, d_value = _direction(factor, lack, dual, value, torch.zeros_like(gap))
         reach = _reach(dual, value, d_dual, d_value).clamp_max(1.0)
         left = ((dual + reach * d_dual) * (value + reach * d_value)).mean(-1, keepdim=True)
         aim = (left / gap) ** 3 * gap - d_dual * d_value
-        d_dual, d_value = _direction(factors, lack, dual, value, aim)
+        d_dual, d_value = _direction(factor, lack, dual, value, aim)
         reach = (BOUNDARY * _reach(dual, value, d_dual, d_value)).clamp_max(1.0)
         dual, value = dual + reach * d_dual, value + reach * d_value
     return dual * unit / largest
@@ -61,7 +61,7 @@ def times(matrix: Float[Tensor, "N W W"], x: Float[Tensor, "N W"]) -> Float[Tens
 
 
 def _direction(
-    factors: tuple[Tensor, Tensor],
+    factor: Float[Tensor, "N W W"],
     lack: Float[Tensor, "N W"],
     dual: Float[Tensor, "N W"],
     value: Float[Tensor, "N W"],
@@ -69,7 +69,7 @@ def _direction(
 ) -> tuple[Float[Tensor, "N W"], Float[Tensor, "N W"]]:
     """Newton's step towards (gram + eps I) l - demand = v and l v = aim."""
     right = lack + aim / dual - value
-    d_dual: Tensor = torch.linalg.lu_solve(*factors, right[..., None])[..., 0]
+    d_dual: Tensor = torch.cholesky_solve(right[..., None], factor)[..., 0]
     return d_dual, (aim - value * d_dual) / dual - value
 
 
