@@ -268,7 +268,7 @@ def test_what_was_told_before_has_to_go_with_the_rows(folder, earlier, tmp_path)
         with pytest.raises(ProtocolError, match=match):
             write_comparison(folder, against, beside=beside)
 
-    refused("'best-of-n' was paired with 'glass-fks', not with 'unguided'", against="unguided")
+    refused("'best-of-n' was not paired with 'unguided', but with 'glass-fks'", against="unguided")
     refused(r"tiny.md: cannot be read \(JSONDecodeError\)", beside=earlier.with_suffix(".md"))
     refused(r"gone.json: cannot be read \(FileNotFoundError\)", beside=tmp_path / "gone.json")
 

@@ -199,12 +199,14 @@ def _goals(
 def _pair_of(
     name: str, other: str, whole: Told, results: Mapping[str, Results]
 ) -> Mapping[str, Any] | None:
-    """Two methods in success and safety: of rows if both have some, else as it was paired."""
+    """Two methods in success and safety: as they were paired, else of rows if both have some."""
+    for pair in whole["paired"]:
+        if (pair["first"], pair["second"]) == (name, other):
+            found: Told = pair["success_and_safe"]
+            return found
     if name in results and other in results:
         return compare(results[name], results[other]).success_and_safe.to_dict()
-    pairs = {(pair["first"], pair["second"]): pair for pair in whole["paired"]}
-    known: Told = pairs.get((name, other), {})
-    return known.get("success_and_safe")
+    return None
 
 
 def _trapped(rows: Sequence[Row]) -> Rate:

@@ -15,6 +15,7 @@ from typing import Any
 from glass_plan.arms import in_order
 from glass_plan.errors import ProtocolError
 from glass_plan.results import Results
+from glass_plan.safety import SafetyReport
 from glass_plan.tables import Entry
 
 Told = dict[str, Any]
@@ -110,24 +111,18 @@ def _by_method(told: Told) -> dict[str, Mapping[str, Entry]]:
 def _check_pair(pair: Told | None, name: str, against: Results) -> None:
     """Refuse a pair whose first method did something else than these rows say."""
     if pair is None or pair["first"] != against.method:
-        told = "not paired" if pair is None else f"paired with {pair['first']!r}"
-        raise ProtocolError(
-            f"compare: {name!r} was {told}, not with {against.method!r}; give --against that one"
-        )
+        known = "" if pair is None else f", but with {pair['first']!r}; name that one --against"
+        raise ProtocolError(f"compare: {name!r} was not paired with {against.method!r}{known}")
     count = pair["safe"]["n"]
-    rows = {row.case: row for row in against.rows}
-    cases = against.protocol.cases[:count]
-    if missing := [case for case in cases if case not in rows]:
+    cases = set(against.protocol.cases[:count])
+    rows = [row for row in against.rows if row.case in cases]
+    if len(rows) < count:
         raise ProtocolError(
             f"compare: {name!r} was paired over {count} cases, of which {against.method!r} lacks "
-            f"{len(missing)} here; evaluate {count} episodes of it"
+            f"{count - len(rows)} here; evaluate {count} episodes of it"
         )
-    did = [rows[case] for case in cases]
-    now = (
-        sum(row.success for row in did),
-        sum(row.safe for row in did),
-        sum(row.success and row.safe for row in did),
-    )
+    report = SafetyReport.from_rows(rows)
+    now = tuple(getattr(report, rate).k for rate in RATES)
     then = tuple(pair[rate]["both"] + pair[rate]["first"] for rate in RATES)
     if now != then:
         raise ProtocolError(
